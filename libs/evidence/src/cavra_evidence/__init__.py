@@ -1,0 +1,1 @@
+"""Record models and the Merkle log of CAVRA evidence."""

@@ -1,0 +1,1 @@
+"""Canonical bytes, hashes, proofs and grammar of CAVRA evidence: what an auditor installs."""

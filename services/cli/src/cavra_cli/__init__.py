@@ -1,0 +1,1 @@
+"""The cavra command: api, demo, serve, token, health."""

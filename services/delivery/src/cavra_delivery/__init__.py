@@ -1,0 +1,1 @@
+"""The delivery service: drills, acknowledgements, audit packages, connectors, deliveries."""

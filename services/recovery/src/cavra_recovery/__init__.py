@@ -1,0 +1,1 @@
+"""The recovery service: playbooks, closures, recovery reporting."""

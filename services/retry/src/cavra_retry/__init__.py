@@ -1,0 +1,1 @@
+"""The retry service: plans, acknowledgements, approvals, worker, execution records."""
