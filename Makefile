@@ -10,6 +10,9 @@ DISTRIBUTIONS := $(patsubst %/,%,$(dir $(wildcard protos/pyproject.toml libs/*/p
 PYPROJECTS := $(addsuffix /pyproject.toml,$(DISTRIBUTIONS))
 OWN := cavra-protos $(addprefix cavra-,$(notdir $(wildcard libs/* services/*)))
 
+# Registry hosts and switches, and absolute paths below a home, scratch or work folder.
+FOREIGN := pypi\.(org|io)|pythonhosted\.org|npmjs\.(org|com)|--(extra-)?index-url|--find-links|(^|[^A-Za-z0-9_.])/(home|Users|root|tmp|work|workspace)/
+
 COMPILE = $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --custom-compile-command 'make lock'
 
 .PHONY: help setup proto lock lint format test demo up bench
@@ -33,7 +36,7 @@ setup: .venv/.stamp ## Create or update .venv with everything pinned, and the ca
 	@touch $@
 
 proto: setup ## Regenerate the Python code of the contracts
-	$(BIN)/python tools/generate_protos.py protos
+	$(BIN)/python tools/generate_protos.py
 
 lock: .venv/.uv ## Recompile the pinned requirements from the pyproject.toml files
 	$(COMPILE) --upgrade requirements-uv.in -o requirements-uv.txt
@@ -41,3 +44,32 @@ lock: .venv/.uv ## Recompile the pinned requirements from the pyproject.toml fil
 	for distribution in $(DISTRIBUTIONS); do \
 	  $(COMPILE) --constraint requirements-dev.txt $(addprefix --no-emit-package ,$(OWN)) $$distribution/pyproject.toml -o $$distribution/requirements.txt; \
 	done
+
+lint: setup ## Check style, types, imports, contracts, and that generated code is up to date
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy libs services $(wildcard bench tests tools)
+	$(BIN)/lint-imports --no-logo --no-cache
+	$(BIN)/buf lint
+	$(BIN)/buf format --diff --exit-code
+	tools/check_breaking.sh
+	$(BIN)/python tools/generate_protos.py --check
+	@# A tracked file names no download address and no path of somebody's machine.
+	@git grep --untracked -nIE '$(FOREIGN)' && exit 1 || test $$? -eq 1
+
+format: setup ## Put code and contracts into their canonical layout
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/buf format --write
+
+test: setup ## Run the whole test-suite; ARGS go to pytest
+	$(BIN)/pytest $(ARGS)
+
+demo: setup ## Walk the whole operator flow over HTTP and check the evidence
+	$(BIN)/cavra demo
+
+up: ## Build and start the four services as containers
+	docker compose up --build
+
+bench: setup ## Measure what the design promises and print a table
+	$(BIN)/python bench/run.py

@@ -1,1 +1,1 @@
-"""What every CAVRA service needs to run: settings, store engine, gRPC server and client, identity, telemetry."""
+"""What every CAVRA service runs on: settings, store engine, gRPC server and client, identity, telemetry."""
