@@ -11,7 +11,7 @@ PYPROJECTS := $(addsuffix /pyproject.toml,$(DISTRIBUTIONS))
 OWN := cavra-protos $(addprefix cavra-,$(notdir $(wildcard libs/* services/*)))
 
 # Registry hosts and switches, and absolute paths below a home, scratch or work folder.
-FOREIGN := pypi\.(org|io)|pythonhosted\.org|npmjs\.(org|com)|--(extra-)?index-url|--find-links|(^|[^A-Za-z0-9_.])/(home|Users|root|tmp|work|workspace)/
+FOREIGN := pypi\.(org|io)|pythonhosted\.org|npmjs\.(org|com)|--(find-links|(extra-)?index-url)|(^|[^A-Za-z0-9_.])/(home|Users|root|tmp|work|workspace)/
 
 COMPILE = $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --custom-compile-command 'make lock'
 
