@@ -1,1 +1,1 @@
-"""Record models and the Merkle log of CAVRA evidence."""
+"""Record models and the Merkle log over a store: no gRPC, no database driver."""

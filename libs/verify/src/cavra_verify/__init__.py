@@ -1,1 +1,1 @@
-"""Canonical bytes, hashes, proofs and grammar of CAVRA evidence: what an auditor installs."""
+"""Canonical bytes, hashes, proofs and grammar of CAVRA evidence: standard library and cryptography only."""

@@ -531,7 +531,7 @@ class FailureKey(_message.Message):
     def __init__(self, delivery_id: _Optional[str] = ..., audit_id: _Optional[str] = ..., provider: _Optional[str] = ...) -> None: ...
 
 class Failure(_message.Message):
-    __slots__ = ("key", "open", "failure_count", "next_attempt_number", "first_failed_at", "latest_failed_at", "latest_delivery_id", "failed_status_codes", "latest_record", "original_record", "in_flight")
+    __slots__ = ("key", "open", "failure_count", "next_attempt_number", "first_failed_at", "latest_failed_at", "latest_delivery_id", "failed_status_codes", "latest_record", "original_record", "in_flight", "outcome_unknown")
     KEY_FIELD_NUMBER: _ClassVar[int]
     OPEN_FIELD_NUMBER: _ClassVar[int]
     FAILURE_COUNT_FIELD_NUMBER: _ClassVar[int]
@@ -543,6 +543,7 @@ class Failure(_message.Message):
     LATEST_RECORD_FIELD_NUMBER: _ClassVar[int]
     ORIGINAL_RECORD_FIELD_NUMBER: _ClassVar[int]
     IN_FLIGHT_FIELD_NUMBER: _ClassVar[int]
+    OUTCOME_UNKNOWN_FIELD_NUMBER: _ClassVar[int]
     key: FailureKey
     open: bool
     failure_count: int
@@ -554,7 +555,8 @@ class Failure(_message.Message):
     latest_record: _evidence_pb2.Cause
     original_record: _evidence_pb2.Cause
     in_flight: bool
-    def __init__(self, key: _Optional[_Union[FailureKey, _Mapping]] = ..., open: _Optional[bool] = ..., failure_count: _Optional[int] = ..., next_attempt_number: _Optional[int] = ..., first_failed_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., latest_failed_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., latest_delivery_id: _Optional[str] = ..., failed_status_codes: _Optional[_Iterable[int]] = ..., latest_record: _Optional[_Union[_evidence_pb2.Cause, _Mapping]] = ..., original_record: _Optional[_Union[_evidence_pb2.Cause, _Mapping]] = ..., in_flight: _Optional[bool] = ...) -> None: ...
+    outcome_unknown: bool
+    def __init__(self, key: _Optional[_Union[FailureKey, _Mapping]] = ..., open: _Optional[bool] = ..., failure_count: _Optional[int] = ..., next_attempt_number: _Optional[int] = ..., first_failed_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., latest_failed_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., latest_delivery_id: _Optional[str] = ..., failed_status_codes: _Optional[_Iterable[int]] = ..., latest_record: _Optional[_Union[_evidence_pb2.Cause, _Mapping]] = ..., original_record: _Optional[_Union[_evidence_pb2.Cause, _Mapping]] = ..., in_flight: _Optional[bool] = ..., outcome_unknown: _Optional[bool] = ...) -> None: ...
 
 class ListFailuresRequest(_message.Message):
     __slots__ = ("page_size", "page_token", "provider")

@@ -136,7 +136,7 @@ class DeliveryServiceServicer:
     def NotifyDrill(self, request, context):
         """Plans a notification of the drill schedule and sends it to the providers whose routes are deliverable.
         Records: notification-plan; connector-delivery when something was sent. Role: operator.
-        INVALID_ARGUMENT `unknown_provider` for a provider that the schedule does not name.
+        INVALID_ARGUMENT `provider_not_configured` for a provider that the schedule does not name.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -167,7 +167,7 @@ class DeliveryServiceServicer:
     def DeliverAudit(self, request, context):
         """Packs, then sends the package to the selected connectors. A provider that cannot be reached makes `success` false and opens a
         failure; it is no error of this call. Records: audit-package, audit-delivery plan (both before any byte goes out), connector-delivery.
-        Role: operator. INVALID_ARGUMENT `unknown_provider`.
+        Role: operator. INVALID_ARGUMENT `provider_not_configured`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

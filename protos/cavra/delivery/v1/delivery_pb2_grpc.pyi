@@ -43,7 +43,7 @@ class DeliveryServiceStub:
     NotifyDrill: _grpc.UnaryUnaryMultiCallable[_delivery_pb2.NotifyDrillRequest, _delivery_pb2.NotifyDrillResponse]
     """Plans a notification of the drill schedule and sends it to the providers whose routes are deliverable.
     Records: notification-plan; connector-delivery when something was sent. Role: operator.
-    INVALID_ARGUMENT `unknown_provider` for a provider that the schedule does not name.
+    INVALID_ARGUMENT `provider_not_configured` for a provider that the schedule does not name.
     """
     AcknowledgeDrill: _grpc.UnaryUnaryMultiCallable[_delivery_pb2.AcknowledgeDrillRequest, _delivery_pb2.AcknowledgeDrillResponse]
     """Acknowledges one route of the schedule's newest (or the named) notification plan.
@@ -56,7 +56,7 @@ class DeliveryServiceStub:
     DeliverAudit: _grpc.UnaryUnaryMultiCallable[_delivery_pb2.DeliverAuditRequest, _delivery_pb2.DeliverAuditResponse]
     """Packs, then sends the package to the selected connectors. A provider that cannot be reached makes `success` false and opens a
     failure; it is no error of this call. Records: audit-package, audit-delivery plan (both before any byte goes out), connector-delivery.
-    Role: operator. INVALID_ARGUMENT `unknown_provider`.
+    Role: operator. INVALID_ARGUMENT `provider_not_configured`.
     """
     PlanEscalation: _grpc.UnaryUnaryMultiCallable[_delivery_pb2.PlanEscalationRequest, _delivery_pb2.PlanEscalationResponse]
     """Says which acknowledgements are overdue. Records: escalation-plan. Role: operator."""
@@ -94,7 +94,7 @@ class DeliveryServiceAsyncStub(DeliveryServiceStub):
     NotifyDrill: _aio.UnaryUnaryMultiCallable[_delivery_pb2.NotifyDrillRequest, _delivery_pb2.NotifyDrillResponse]  # type: ignore[assignment]
     """Plans a notification of the drill schedule and sends it to the providers whose routes are deliverable.
     Records: notification-plan; connector-delivery when something was sent. Role: operator.
-    INVALID_ARGUMENT `unknown_provider` for a provider that the schedule does not name.
+    INVALID_ARGUMENT `provider_not_configured` for a provider that the schedule does not name.
     """
     AcknowledgeDrill: _aio.UnaryUnaryMultiCallable[_delivery_pb2.AcknowledgeDrillRequest, _delivery_pb2.AcknowledgeDrillResponse]  # type: ignore[assignment]
     """Acknowledges one route of the schedule's newest (or the named) notification plan.
@@ -107,7 +107,7 @@ class DeliveryServiceAsyncStub(DeliveryServiceStub):
     DeliverAudit: _aio.UnaryUnaryMultiCallable[_delivery_pb2.DeliverAuditRequest, _delivery_pb2.DeliverAuditResponse]  # type: ignore[assignment]
     """Packs, then sends the package to the selected connectors. A provider that cannot be reached makes `success` false and opens a
     failure; it is no error of this call. Records: audit-package, audit-delivery plan (both before any byte goes out), connector-delivery.
-    Role: operator. INVALID_ARGUMENT `unknown_provider`.
+    Role: operator. INVALID_ARGUMENT `provider_not_configured`.
     """
     PlanEscalation: _aio.UnaryUnaryMultiCallable[_delivery_pb2.PlanEscalationRequest, _delivery_pb2.PlanEscalationResponse]  # type: ignore[assignment]
     """Says which acknowledgements are overdue. Records: escalation-plan. Role: operator."""
@@ -154,7 +154,7 @@ class DeliveryServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_delivery_pb2.NotifyDrillResponse, _abc.Awaitable[_delivery_pb2.NotifyDrillResponse]]:
         """Plans a notification of the drill schedule and sends it to the providers whose routes are deliverable.
         Records: notification-plan; connector-delivery when something was sent. Role: operator.
-        INVALID_ARGUMENT `unknown_provider` for a provider that the schedule does not name.
+        INVALID_ARGUMENT `provider_not_configured` for a provider that the schedule does not name.
         """
 
     @_abc_1.abstractmethod
@@ -191,7 +191,7 @@ class DeliveryServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_delivery_pb2.DeliverAuditResponse, _abc.Awaitable[_delivery_pb2.DeliverAuditResponse]]:
         """Packs, then sends the package to the selected connectors. A provider that cannot be reached makes `success` false and opens a
         failure; it is no error of this call. Records: audit-package, audit-delivery plan (both before any byte goes out), connector-delivery.
-        Role: operator. INVALID_ARGUMENT `unknown_provider`.
+        Role: operator. INVALID_ARGUMENT `provider_not_configured`.
         """
 
     @_abc_1.abstractmethod

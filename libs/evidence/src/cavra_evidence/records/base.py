@@ -1,0 +1,86 @@
+"""What all record models share: closed frozen models, and string types that carry their grammar."""
+
+from typing import Annotated, Any, ClassVar, Self
+
+from cavra_verify.canonical import parse
+from cavra_verify.grammar import BOUNDS, PATTERNS
+from cavra_verify.kinds import BY_NOUN, PRODUCT, Kind
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+
+from cavra_evidence.guard import external_reference, scan
+
+
+def _exactly(name: str) -> StringConstraints:
+    return StringConstraints(pattern=f"^(?:{PATTERNS[name]})$")
+
+
+def _or_empty(name: str) -> StringConstraints:
+    return StringConstraints(pattern=f"^(?:{PATTERNS[name]})?$")
+
+
+Id = Annotated[str, _exactly("id")]
+OptionalId = Annotated[str, _or_empty("id")]
+ExternalId = Annotated[str, _exactly("external_id"), AfterValidator(scan)]
+OptionalExternalId = Annotated[str, _or_empty("external_id"), AfterValidator(scan)]
+Name = Annotated[str, _exactly("name")]
+OptionalName = Annotated[str, _or_empty("name")]
+Provider = Annotated[str, _exactly("provider")]
+OptionalProvider = Annotated[str, _or_empty("provider")]
+Reason = Annotated[str, _exactly("reason")]
+OptionalReason = Annotated[str, _or_empty("reason")]
+Person = Annotated[str, _exactly("person"), AfterValidator(scan)]
+OptionalPerson = Annotated[str, _or_empty("person"), AfterValidator(scan)]
+Issuer = Annotated[str, _exactly("issuer")]
+Label = Annotated[str, _exactly("label"), AfterValidator(scan)]
+OptionalLabel = Annotated[str, _or_empty("label"), AfterValidator(scan)]
+Hash = Annotated[str, _exactly("hash")]
+OptionalHash = Annotated[str, _or_empty("hash")]
+Decimal = Annotated[str, _exactly("decimal")]
+Time = Annotated[str, _exactly("time")]
+Url = Annotated[str, _exactly("url"), AfterValidator(scan)]
+Method = Annotated[str, _exactly("method")]
+EvidenceRef = Annotated[str, _exactly("evidence_ref")]
+Notes = Annotated[str, StringConstraints(max_length=BOUNDS["notes"]), AfterValidator(scan)]
+ExternalRef = Annotated[str, StringConstraints(max_length=BOUNDS["external_ref"]), AfterValidator(external_reference)]
+VerificationRef = Annotated[str, StringConstraints(min_length=1, max_length=BOUNDS["external_ref"]), AfterValidator(scan)]
+Count = Annotated[int, Field(ge=0)]
+StatusCode = Annotated[int, Field(ge=100, le=599)]
+AlertLevel = Annotated[str, StringConstraints(pattern="^(?:healthy|warning|critical)$")]
+
+
+class Part(BaseModel):
+    """A closed, frozen piece of a record. It holds no floats and no open maps, so its encoding is canonical by construction."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Record(Part):
+    """A full record of one kind."""
+
+    KIND: ClassVar[Kind]
+    """The kind it is of."""
+
+    def __init_subclass__(cls, noun: str = "", **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if noun:
+            cls.KIND = BY_NOUN[noun]
+
+    @property
+    def record_id(self) -> str:
+        """The record's own id, `session_id` of the envelope."""
+        value: str = getattr(self, self.KIND.id_field)
+        return value
+
+    def body(self) -> dict[str, Any]:
+        """What stands under the kind's key in the envelope."""
+        return {"schema_version": self.KIND.schema, "product": PRODUCT, **self.model_dump()}
+
+    @classmethod
+    def read(cls, canonical_bytes: bytes) -> Self:
+        """The record in an envelope's canonical bytes. Raises ValueError (CanonicalError, ValidationError) for anything else."""
+        document = parse(canonical_bytes)
+        if document.get("metadata_kind") != cls.KIND.kind:
+            raise ValueError(f"got a record of another kind, expected {cls.KIND.noun}")
+        body = document[cls.KIND.key]
+        body.pop("schema_version"), body.pop("product")
+        return cls.model_validate(body, strict=False)

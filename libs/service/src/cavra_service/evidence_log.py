@@ -1,0 +1,204 @@
+"""The EvidenceLog that every service serves over its own store."""
+
+import base64
+import binascii
+from collections.abc import AsyncIterator
+from typing import Any, Final
+
+from cavra.evidence.v1 import evidence_pb2 as pb
+from cavra.evidence.v1 import evidence_pb2_grpc as rpc
+from cavra_evidence.index import FILTERS
+from cavra_evidence.proofs import Coordinate, hash_of, nodes_of
+from cavra_evidence.times import text
+from cavra_verify.merkle import HASH_SIZE, Frontier, Span, consistency_path, inclusion_path
+from cavra_verify.signatures import Checkpoint, sign_checkpoint
+
+from cavra_service.errors import Refused
+from cavra_service.server import Servicer
+from cavra_service.store import listing
+from cavra_service.store.protocol import Store
+from cavra_service.wire import from_timestamp, record_of_row
+
+_PAGE: Final = 500
+_KEYS_PAGE: Final = 10_500
+_BATCH: Final = 500
+_WATCH_BATCH: Final = 200
+_WATCH_POLL_SECONDS: Final = 1.0
+_MAX_INDEX: Final = 2**62
+
+
+def evidence_servicer(store: Store) -> Servicer:
+    """The EvidenceLog over `store`, to be served."""
+    return Servicer("cavra.evidence.v1.EvidenceLog", rpc.add_EvidenceLogServicer_to_server, EvidenceLog(store))
+
+
+class EvidenceLog(rpc.EvidenceLogServicer):
+    """Reads alone: nothing here changes a record."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def GetRecord(self, request: pb.GetRecordRequest, context: Any) -> pb.GetRecordResponse:
+        """See the contract."""
+        row = await self._store.row("record", id=request.id)
+        if row is None:
+            raise Refused("unknown_record", "this log holds no such record", "id")
+        return pb.GetRecordResponse(record=record_of_row(row, self._store.origin))
+
+    async def BatchGetRecords(
+        self, request: pb.BatchGetRecordsRequest, context: Any
+    ) -> pb.BatchGetRecordsResponse:
+        """See the contract."""
+        if not 1 <= len(request.ids) <= _BATCH:
+            raise Refused("invalid_value", f"1 to {_BATCH} ids", "ids")
+        rows = [await self._store.row("record", id=record_id) for record_id in dict.fromkeys(request.ids)]
+        records = [record_of_row(row, self._store.origin) for row in rows if row is not None]
+        return pb.BatchGetRecordsResponse(records=records)
+
+    async def ListRecords(self, request: pb.ListRecordsRequest, context: Any) -> pb.ListRecordsResponse:
+        """See the contract."""
+        filters = await listing.rarest_first(self._store, _filters(request))
+        first = await self._index_at(request, "since") or 0
+        until = await self._index_at(request, "until")
+        before = _MAX_INDEX if until is None else until
+        if request.page_token:
+            before = min(before, _index_of(request.page_token))
+        limit = _limit(request)
+        rows, following = await listing.page(
+            self._store, filters, first=first, before=before, limit=limit, keys_only=request.keys_only
+        )
+        response = pb.ListRecordsResponse(
+            records=[record_of_row(row, self._store.origin) for row in rows],
+            next_page_token="" if following is None or following <= first else _token_of(following),
+            resume_tokens=[_token_of(row["idx"]) for row in rows],
+        )
+        if request.with_total:
+            response.total, exact = await listing.total(self._store, filters, first=first, before=until)
+            response.total_relation = pb.TOTAL_RELATION_EXACT if exact else pb.TOTAL_RELATION_GTE
+        return response
+
+    async def WatchRecords(
+        self, request: pb.WatchRecordsRequest, context: Any
+    ) -> AsyncIterator[pb.WatchRecordsResponse]:
+        """See the contract."""
+        following = (await self._frontier()).size if request.from_index < 0 else request.from_index
+        while True:
+            rows = await self._store.rows("records_page", from_index=following, limit=_WATCH_BATCH)
+            if rows:
+                following = rows[-1]["idx"] + 1
+                yield pb.WatchRecordsResponse(
+                    records=[record_of_row(row, self._store.origin) for row in rows]
+                )
+            else:
+                await self._store.wait_beyond(following, _WATCH_POLL_SECONDS)
+
+    async def GetCounters(self, request: pb.GetCountersRequest, context: Any) -> pb.GetCountersResponse:
+        """See the contract."""
+        after = request.prefix[:-1] + chr(ord(request.prefix[-1]) + 1) if request.prefix else "\U0010ffff"
+        rows = await self._store.rows("counters", prefix=request.prefix, after=after)
+        size = (await self._frontier()).size
+        return pb.GetCountersResponse(counters={row["name"]: row["value"] for row in rows}, tree_size=size)
+
+    async def GetCheckpoint(self, request: pb.GetCheckpointRequest, context: Any) -> pb.GetCheckpointResponse:
+        """See the contract."""
+        frontier = await self._frontier()
+        checkpoint = Checkpoint(self._store.origin, frontier.size, frontier.root())
+        return pb.GetCheckpointResponse(
+            note=sign_checkpoint(checkpoint, self._store.signer),
+            origin=checkpoint.origin,
+            tree_size=checkpoint.size,
+            root_hash=checkpoint.root,
+            public_key=self._store.signer.public,
+        )
+
+    async def GetInclusionProof(
+        self, request: pb.GetInclusionProofRequest, context: Any
+    ) -> pb.GetInclusionProofResponse:
+        """See the contract."""
+        await self._check_size(request.tree_size, "tree_size")
+        if not 0 <= request.index < request.tree_size:
+            raise Refused("invalid_index", "0 to tree_size - 1", "index")
+        path = inclusion_path(request.index, request.tree_size)
+        leaf, whole = (request.index, request.index + 1), (0, request.tree_size)
+        hashes = await self._hashes([*path, leaf, whole])
+        return pb.GetInclusionProofResponse(hashes=hashes[:-2], leaf_hash=hashes[-2], root_hash=hashes[-1])
+
+    async def GetConsistencyProof(
+        self, request: pb.GetConsistencyProofRequest, context: Any
+    ) -> pb.GetConsistencyProofResponse:
+        """See the contract."""
+        await self._check_size(request.second_size, "second_size")
+        if not 1 <= request.first_size <= request.second_size:
+            raise Refused("invalid_tree_size", "1 to second_size", "first_size")
+        path = consistency_path(request.first_size, request.second_size)
+        hashes = await self._hashes([*path, (0, request.first_size), (0, request.second_size)])
+        return pb.GetConsistencyProofResponse(
+            hashes=hashes[:-2], first_root_hash=hashes[-2], second_root_hash=hashes[-1]
+        )
+
+    async def _frontier(self) -> Frontier:
+        row = await self._store.row("log_state")
+        if row is None:
+            raise LookupError("the store has no log state")
+        roots = bytes(row["frontier"] or b"")
+        return Frontier(row["size"], tuple(roots[at : at + HASH_SIZE] for at in range(0, len(roots), HASH_SIZE)))
+
+    async def _check_size(self, size: int, field: str) -> None:
+        if not 1 <= size <= (await self._frontier()).size:
+            raise Refused("invalid_tree_size", "1 to the log's size", field)
+
+    async def _hashes(self, spans: list[Span]) -> list[bytes]:
+        wanted = {coordinate for span in spans for coordinate in nodes_of(span)}
+        nodes = {coordinate: await self._node(coordinate) for coordinate in wanted}
+        return [hash_of(span, nodes) for span in spans]
+
+    async def _node(self, coordinate: Coordinate) -> bytes:
+        level, index = coordinate
+        row = await (
+            self._store.row("leaf_hash", idx=index)
+            if level == 0
+            else self._store.row("node", level=level, idx=index)
+        )
+        if row is None:
+            raise LookupError(f"the store lacks node {coordinate}")
+        found: bytes = row["record_hash" if level == 0 else "hash"]
+        return found
+
+    async def _index_at(self, request: pb.ListRecordsRequest, bound: str) -> int | None:
+        """The first index not before a moment: as records are in order of time, a moment is an index."""
+        if not request.HasField(bound):  # type: ignore[arg-type]
+            return None
+        moment = text(from_timestamp(getattr(request, bound)))
+        row = await self._store.row("first_index_since", moment=moment)
+        return _MAX_INDEX if row is None else row["idx"]
+
+
+def _filters(request: pb.ListRecordsRequest) -> list[tuple[str, str]]:
+    filters = list(dict.fromkeys((one.name, one.value) for one in request.filters))
+    if len(filters) > len(FILTERS):
+        raise Refused("invalid_filter", f"at most {len(FILTERS)} filters", "filters")
+    for name, _ in filters:
+        if name not in FILTERS:
+            raise Refused("invalid_filter", "not an indexed name", "filters")
+    return filters
+
+
+def _limit(request: pb.ListRecordsRequest) -> int:
+    most = _KEYS_PAGE if request.keys_only else _PAGE
+    if not 0 <= request.page_size <= most:
+        raise Refused("invalid_value", f"0 to {most}", "page_size")
+    return request.page_size or 50
+
+
+def _token_of(index: int) -> str:
+    return base64.urlsafe_b64encode(f"i{index}".encode()).decode().rstrip("=")
+
+
+def _index_of(token: str) -> int:
+    try:
+        decoded = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)).decode()
+        if decoded[:1] == "i" and decoded[1:].isascii() and decoded[1:].isdigit() and len(decoded) < 20:
+            return int(decoded[1:])
+    except (binascii.Error, ValueError):
+        pass
+    raise Refused("invalid_page_token", "not a token of this log", "page_token")

@@ -1,0 +1,151 @@
+"""The gRPC server that every service runs: identity, roles, deadlines, rich errors, health and reflection around the servicers."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+import grpc
+import structlog
+from cavra_evidence.log import RecordTooLarge
+from cavra_verify.canonical import CanonicalError
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+from pydantic import ValidationError
+
+from cavra_service.errors import Refused, encode, from_validation
+from cavra_service.identity import TokenVerifier, set_caller
+from cavra_service.roles import REQUIRED
+from cavra_service.store.protocol import Conflict, StoreClosed
+
+MAX_MESSAGE_BYTES: Final = 4 * 1024 * 1024
+DEFAULT_DEADLINE_SECONDS: Final = 30.0
+"""How long a call without a deadline may take."""
+
+OPTIONS: Final = (
+    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.so_reuseport", 0),
+)
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Servicer:
+    """One gRPC service to serve: its full name, its generated `add_..._to_server` function, and what serves it."""
+
+    name: str
+    add: Callable[[Any, grpc.aio.Server], None]
+    servicer: Any
+
+
+@asynccontextmanager
+async def serving(
+    servicers: Sequence[Servicer], verifier: TokenVerifier, address: str, drain_seconds: float
+) -> AsyncIterator[str]:
+    """Serve at `address` ("host:port", port 0 takes a free one) and give the address in use; drain on leaving."""
+    server = grpc.aio.server(interceptors=[_Gate(verifier)], options=OPTIONS)
+    for servicer in servicers:
+        servicer.add(servicer.servicer, server)
+    names = [servicer.name for servicer in servicers]
+    status = health.aio.HealthServicer()
+    health_pb2_grpc.add_HealthServicer_to_server(status, server)
+    reflection.enable_server_reflection([*names, health.SERVICE_NAME, reflection.SERVICE_NAME], server)
+    port = server.add_insecure_port(address)
+    await server.start()
+    for name in ["", *names]:
+        await status.set(name, health_pb2.HealthCheckResponse.SERVING)
+    try:
+        yield f"{address.rpartition(':')[0]}:{port}"
+    finally:
+        # Probers turn away first; then calls under way may finish.
+        await status.enter_graceful_shutdown()
+        await server.stop(drain_seconds)
+
+
+class _Gate(grpc.aio.ServerInterceptor):
+    """In front of every RPC: who calls, with which role, until when; behind it: every error as a rich status."""
+
+    def __init__(self, verifier: TokenVerifier) -> None:
+        self._verifier = verifier
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Any]],
+        details: grpc.HandlerCallDetails,
+    ) -> Any:
+        handler = await continuation(details)
+        required = REQUIRED.get(details.method)
+        if handler is None or (required is not None and not required):
+            return handler
+        if handler.response_streaming:
+            return handler._replace(unary_stream=self._stream(details, handler.unary_stream, required))
+        return handler._replace(unary_unary=self._unary(details, handler.unary_unary, required))
+
+    def _authorise(self, details: grpc.HandlerCallDetails, required: frozenset[str] | None) -> None:
+        metadata = {key: value for key, value in details.invocation_metadata or () if key == "authorization"}
+        scheme, _, token = str(metadata.get("authorization", "")).partition(" ")
+        identity = self._verifier.verify(token if scheme.lower() == "bearer" else "")
+        if required is None or not required & identity.roles:
+            raise Refused("role_required", "the caller has none of the roles this call takes")
+        set_caller(identity)
+
+    def _unary(self, details: grpc.HandlerCallDetails, behaviour: Any, required: frozenset[str] | None) -> Any:
+        async def call(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
+            try:
+                self._authorise(details, required)
+                async with asyncio.timeout(_remaining(context)):
+                    return await behaviour(request, context)
+            except Exception as error:
+                await _abort(context, details.method, error)
+
+        return call
+
+    def _stream(self, details: grpc.HandlerCallDetails, behaviour: Any, required: frozenset[str] | None) -> Any:
+        async def call(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> AsyncIterator[Any]:
+            try:
+                self._authorise(details, required)
+                async for response in behaviour(request, context):
+                    yield response
+            except Exception as error:
+                await _abort(context, details.method, error)
+
+        return call
+
+
+def _remaining(context: grpc.aio.ServicerContext[Any, Any]) -> float:
+    remaining = context.time_remaining()
+    return DEFAULT_DEADLINE_SECONDS if remaining is None else remaining
+
+
+async def _abort(context: grpc.aio.ServicerContext[Any, Any], method: str, error: Exception) -> None:
+    """End the call with what `error` means to a caller; what nobody foresaw is logged by type and says nothing outside."""
+    if isinstance(error, grpc.aio.AbortError):
+        raise error
+    refused = refusal(error)
+    if refused.reason == "internal":
+        log.error("call_failed", method=method, error=type(error).__name__, exc_info=error)
+    status = encode(refused)
+    await context.abort(status.code, status.details, status.trailing_metadata)
+
+
+def refusal(error: Exception) -> Refused:
+    """What an exception means to a caller."""
+    match error:
+        case Refused():
+            return error
+        case ValidationError():
+            return from_validation(error)
+        case RecordTooLarge():
+            return Refused("record_too_large", "the record would exceed 48 KiB")
+        case CanonicalError():
+            return Refused("invalid_value", "a text is not valid Unicode")
+        case Conflict():
+            return Refused("conflict", "it changed meanwhile; try again")
+        case StoreClosed():
+            return Refused("service_unavailable", "the service is stopping")
+        case TimeoutError():
+            return Refused("deadline_exceeded", "it took too long")
+    return Refused("internal", "a fault of ours; nothing you sent is in the log")

@@ -1,0 +1,347 @@
+"""The embedded engine: one SQLite file, one writer that commits groups, a few readers."""
+
+import asyncio
+import sqlite3
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+import aiosqlite
+from cavra_evidence.log import Appended, Entry, Head, LogState, append
+from cavra_verify.merkle import HASH_SIZE, Frontier
+from cavra_verify.signatures import Signer
+
+from cavra_service.store.protocol import Commit, Conflict, Row, StoreClosed
+from cavra_service.store.sql import Migration
+
+T = TypeVar("T")
+
+GROUP_LIMIT = 128
+"""Most commands that share one fsync."""
+
+_DIALECT = {"/*without rowid*/": "WITHOUT ROWID", "BIGINT PRIMARY KEY": "INTEGER PRIMARY KEY"}
+
+
+@dataclass(slots=True)
+class _Pending:
+    """A command that waits for its group."""
+
+    commit: Commit
+    done: asyncio.Future[list[Entry]]
+
+
+@dataclass(slots=True)
+class _Group:
+    """What the commands of one group add up to, written in bulk before the one COMMIT."""
+
+    state: LogState
+    entries: list[Entry] = field(default_factory=list)
+    nodes: list[dict[str, Any]] = field(default_factory=list)
+    heads: dict[str, Head] = field(default_factory=dict)
+    hashes: dict[str, str] = field(default_factory=dict)
+    counters: Counter[str] = field(default_factory=Counter)
+
+    def take(self, appended: Appended, gauges: Mapping[str, int]) -> None:
+        self.state = appended.state
+        self.entries += appended.entries
+        self.nodes += ({"level": node.level, "idx": node.index, "hash": node.hash} for node in appended.nodes)
+        self.heads |= appended.heads
+        for entry in appended.entries:
+            self.hashes[entry.id] = entry.record_hash.hex()
+            self.counters.update(f"{name}={value}" for name, value in entry.counted)
+        for name, delta in gauges.items():
+            self.counters[f"gauge:{name}"] += delta
+
+
+class _Connection(aiosqlite.Connection):
+    """A connection whose thread also runs a whole function of ours: a group is one trip to it, not one for each statement."""
+
+    async def run(self, function: Callable[[sqlite3.Connection], T]) -> T:
+        result: T = await self._execute(function, self._conn)
+        return result
+
+
+class SqliteStore:
+    """`Store` on one SQLite file in WAL mode with synchronous=FULL."""
+
+    def __init__(
+        self, queries: Mapping[str, str], origin: str, signer: Signer, clock: Callable[[], datetime]
+    ) -> None:
+        self._queries = queries
+        self._origin = origin
+        self._signer = signer
+        self._clock = clock
+        self._pending: asyncio.Queue[_Pending | None] = asyncio.Queue()
+        self._readers: asyncio.Queue[_Connection] = asyncio.Queue()
+        self._connections: list[_Connection] = []
+        self._grown = asyncio.Event()
+        self._closed = False
+        self._task: asyncio.Task[None] | None = None
+
+    @classmethod
+    async def open(
+        cls,
+        path: Path,
+        *,
+        queries: Mapping[str, str],
+        migrations: Iterable[Migration],
+        origin: str,
+        signer: Signer,
+        clock: Callable[[], datetime],
+        readers: int = 3,
+    ) -> Self:
+        """Open (and create, and migrate) the store at `path`. Raises ValueError when an applied migration has changed since."""
+        store = cls(queries, origin, signer, clock)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            writer = await store._connect(path)
+            steps = list(migrations)
+            await writer.run(lambda connection: _migrate(connection, steps, clock()))
+            for _ in range(readers):
+                store._readers.put_nowait(await store._connect(path, query_only=True))
+        except BaseException:
+            await store.close()
+            raise
+        store._task = asyncio.create_task(store._write_groups(writer), name="store-writer")
+        return store
+
+    async def _connect(self, path: Path, query_only: bool = False) -> _Connection:
+        connection = _Connection(lambda: sqlite3.connect(path, isolation_level=None, cached_statements=512), 64)
+        await connection
+        self._connections.append(connection)
+        connection.row_factory = sqlite3.Row
+        for pragma in (
+            "busy_timeout = 5000",
+            "journal_mode = WAL",
+            "synchronous = FULL",
+            "foreign_keys = ON",
+            f"query_only = {int(query_only)}",
+        ):
+            await connection.execute_fetchall(f"PRAGMA {pragma}")
+        return connection
+
+    @property
+    def origin(self) -> str:
+        """The log's origin."""
+        return self._origin
+
+    @property
+    def signer(self) -> Signer:
+        """The service's key."""
+        return self._signer
+
+    async def commit(self, commit: Commit) -> list[Entry]:
+        """See `Store.commit`."""
+        if self._closed:
+            raise StoreClosed
+        done = asyncio.get_running_loop().create_future()
+        self._pending.put_nowait(_Pending(commit, done))
+        # A caller who is cancelled stops waiting; the command is applied all the same.
+        return await asyncio.shield(done)
+
+    async def rows(self, query: str, /, **params: Any) -> Sequence[Row]:
+        """See `Store.rows`."""
+        connection = await self._readers.get()
+        try:
+            return list(await connection.execute_fetchall(self._queries[query], params))
+        finally:
+            self._readers.put_nowait(connection)
+
+    async def row(self, query: str, /, **params: Any) -> Row | None:
+        """See `Store.row`."""
+        found = await self.rows(query, **params)
+        return found[0] if found else None
+
+    async def wait_beyond(self, size: int, timeout: float) -> None:
+        """See `Store.wait_beyond`. Another process's commits are noticed at the time-out."""
+        grown = self._grown
+        state = await self.row("log_state")
+        if state is not None and state["size"] > size:
+            return
+        try:
+            async with asyncio.timeout(timeout):
+                await grown.wait()
+        except TimeoutError:
+            return
+
+    async def close(self) -> None:
+        """See `Store.close`."""
+        self._closed = True
+        if self._task is not None:
+            self._pending.put_nowait(None)
+            await self._task
+            self._task = None
+        self._grown.set()
+        while self._connections:
+            await self._connections.pop().close()
+
+    async def _write_groups(self, writer: _Connection) -> None:
+        """Take what waits, commit it as one group, answer, until `close` says stop."""
+        stopping = False
+        while not stopping:
+            group = [await self._pending.get()]
+            while len(group) < GROUP_LIMIT and not self._pending.empty():
+                group.append(self._pending.get_nowait())
+            stopping = None in group
+            commands = [pending for pending in group if pending is not None]
+            if commands:
+                await self._write_group(writer, commands)
+
+    async def _write_group(self, writer: _Connection, commands: list[_Pending]) -> None:
+        try:
+            results = await writer.run(lambda connection: self._apply(connection, [one.commit for one in commands]))
+        except Exception as error:  # The engine failed: nothing of the group is durable, and each caller is told.
+            results = [error] * len(commands)
+        for pending, result in zip(commands, results, strict=True):
+            if pending.done.cancelled():
+                continue
+            if isinstance(result, Exception):
+                pending.done.set_exception(result)
+            else:
+                pending.done.set_result(result)
+        grown, self._grown = self._grown, asyncio.Event()
+        grown.set()
+
+    def _apply(self, connection: sqlite3.Connection, commits: list[Commit]) -> list[list[Entry] | Exception]:
+        """One transaction: each command under a savepoint of its own, then the log's rows in bulk."""
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            group = _Group(self._read_state(connection))
+            results = [self._apply_one(connection, group, commit) for commit in commits]
+            self._write_log(connection, group)
+            connection.execute("COMMIT")
+        except BaseException:
+            connection.execute("ROLLBACK")
+            raise
+        return results
+
+    def _apply_one(self, connection: sqlite3.Connection, group: _Group, commit: Commit) -> list[Entry] | Exception:
+        if commit.statements:
+            connection.execute("SAVEPOINT command")
+        try:
+            self._change_state(connection, commit)
+            appended = self._append(connection, group, commit)
+        except (Conflict, ValueError) as error:
+            if commit.statements:
+                connection.execute("ROLLBACK TO command")
+                connection.execute("RELEASE command")
+            return error
+        if commit.statements:
+            connection.execute("RELEASE command")
+        group.take(appended, commit.gauges)
+        return appended.entries
+
+    def _change_state(self, connection: sqlite3.Connection, commit: Commit) -> None:
+        for statement in commit.statements:
+            try:
+                changed = connection.execute(self._queries[statement.query], dict(statement.params)).rowcount
+            except sqlite3.IntegrityError as error:
+                raise Conflict(f"{statement.query}: {error}") from None
+            if statement.expect is not None and changed != statement.expect:
+                raise Conflict(f"{statement.query}: changed {changed} rows, expected {statement.expect}")
+
+    def _append(self, connection: sqlite3.Connection, group: _Group, commit: Commit) -> Appended:
+        for trace in {trace for draft in commit.drafts for trace in draft.trace_ids} - group.heads.keys():
+            row = connection.execute(self._queries["chain_head"], {"trace_id": trace}).fetchone()
+            if row is not None:
+                group.heads[trace] = Head(row["seq"], row["record_hash"])
+        causes = {cause.id for draft in commit.drafts for cause in draft.causes if cause.record_hash is None}
+        for cause in causes - group.hashes.keys():
+            row = connection.execute(self._queries["record_hash"], {"id": cause}).fetchone()
+            if row is not None:
+                group.hashes[cause] = row["record_hash"].hex()
+        return append(group.state, commit.drafts, self._clock(), self._signer, group.heads, group.hashes)
+
+    def _read_state(self, connection: sqlite3.Connection) -> LogState:
+        row = connection.execute(self._queries["log_state"]).fetchone()
+        frontier = bytes(row["frontier"] or b"")
+        roots = tuple(frontier[at : at + HASH_SIZE] for at in range(0, len(frontier), HASH_SIZE))
+        return LogState(Frontier(row["size"], roots), row["last_created_at"])
+
+    def _write_log(self, connection: sqlite3.Connection, group: _Group) -> None:
+        many = connection.executemany
+        many(self._queries["move_counter"], [{"name": n, "delta": d} for n, d in group.counters.items() if d])
+        if not group.entries:
+            return
+        many(self._queries["insert_record"], [_record_row(entry) for entry in group.entries])
+        many(
+            self._queries["insert_term"],
+            [{"name": n, "value": v, "idx": entry.index} for entry in group.entries for n, v in entry.terms],
+        )
+        many(self._queries["insert_node"], group.nodes)
+        many(
+            self._queries["set_chain_head"],
+            [{"trace_id": t, "seq": head.seq, "record_hash": head.record_hash} for t, head in group.heads.items()],
+        )
+        frontier = group.state.frontier
+        connection.execute(
+            self._queries["set_log_state"],
+            {
+                "size": frontier.size,
+                "frontier": b"".join(frontier.roots),
+                "last_created_at": group.state.last_created_at,
+            },
+        )
+
+
+def _record_row(entry: Entry) -> dict[str, Any]:
+    return {
+        "idx": entry.index,
+        "id": entry.id,
+        "kind": entry.kind,
+        "created_at": entry.created_at,
+        "canonical": entry.canonical,
+        "record_hash": entry.record_hash,
+        "signature": entry.signature,
+        "key_id": entry.key_id,
+    }
+
+
+def _migrate(connection: sqlite3.Connection, steps: list[Migration], now: datetime) -> None:
+    """Apply what is new, each in a transaction of its own; refuse a step that has changed since it was applied."""
+    connection.execute(
+        "CREATE TABLE IF NOT EXISTS migrations (package TEXT, number BIGINT, phase TEXT, name TEXT, checksum TEXT, applied_at TEXT,"
+        " PRIMARY KEY (package, number))"
+    )
+    applied = {
+        (row["package"], row["number"]): row["checksum"]
+        for row in connection.execute("SELECT package, number, checksum FROM migrations")
+    }
+    for step in steps:
+        checksum = applied.get((step.package, step.number))
+        if checksum == step.checksum:
+            continue
+        if checksum is not None:
+            raise ValueError(f"{step.package}: migration {step.number:04} has changed since it was applied")
+        _apply_migration(connection, step, now)
+
+
+def _apply_migration(connection: sqlite3.Connection, step: Migration, now: datetime) -> None:
+    sql = step.sql
+    for mark, text in _DIALECT.items():
+        sql = sql.replace(mark, text)
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        for statement in _statements(sql):
+            connection.execute(statement)
+        connection.execute(
+            "INSERT INTO migrations VALUES (?, ?, ?, ?, ?, ?)",
+            (step.package, step.number, step.phase, step.name, step.checksum, now.isoformat()),
+        )
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+
+
+def _statements(sql: str) -> Iterable[str]:
+    """The statements of a migration, one by one: `executescript` would commit between them."""
+    statement = ""
+    for line in sql.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
