@@ -16,7 +16,13 @@ class Installation:
     """Keys, tokens and settings below one folder. Environment variables that a service reads are set by the test (monkeypatch)."""
 
     def __init__(self, folder: Path, **settings: Any) -> None:
-        free = {"delivery_port": 0, "retry_port": 0, "recovery_port": 0, "gateway_port": 0, "drain_seconds": 0.5}
+        free = {
+            "delivery_port": 0,
+            "retry_port": 0,
+            "recovery_port": 0,
+            "gateway_port": 0,
+            "drain_seconds": 0.5,
+        }
         self.settings = Settings(data_dir=folder, **{**free, **settings})
         self.issuer = LocalIssuer(self.settings)
         self.issuer.prepare()

@@ -104,7 +104,16 @@ def append(
         known[record_id] = digest
         moved.update((trace, Head(link["seq"], digest)) for trace, link in chains.items())
         found, counted = terms(kind, document)
-        entry = Entry(index, record_id, kind.kind, created_at, canonical, record_hash, terms=tuple(found), counted=tuple(counted))
+        entry = Entry(
+            index,
+            record_id,
+            kind.kind,
+            created_at,
+            canonical,
+            record_hash,
+            terms=tuple(found),
+            counted=tuple(counted),
+        )
         if kind.signed:
             entry = replace(entry, signature=signer.sign(RECORD_TYPE, canonical), key_id=signer.key_id)
         entries.append(entry)

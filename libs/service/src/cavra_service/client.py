@@ -41,7 +41,9 @@ class Caller:
     ) -> AsyncIterator[Any]:
         """The responses of one streaming call. Raises as `unary`."""
         try:
-            async for response in method(request, metadata=self._metadata(), timeout=timeout or self._timeout):
+            async for response in method(
+                request, metadata=self._metadata(), timeout=timeout or self._timeout
+            ):
                 yield response
         except grpc.aio.AioRpcError as error:
             raise decode(error) from None

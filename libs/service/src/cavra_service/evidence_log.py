@@ -29,7 +29,9 @@ _MAX_INDEX: Final = 2**62
 
 def evidence_servicer(store: Store) -> Servicer:
     """The EvidenceLog over `store`, to be served."""
-    return Servicer("cavra.evidence.v1.EvidenceLog", rpc.add_EvidenceLogServicer_to_server, EvidenceLog(store))
+    return Servicer(
+        "cavra.evidence.v1.EvidenceLog", rpc.add_EvidenceLogServicer_to_server, EvidenceLog(store)
+    )
 
 
 class EvidenceLog(rpc.EvidenceLogServicer):
@@ -141,7 +143,9 @@ class EvidenceLog(rpc.EvidenceLogServicer):
         if row is None:
             raise LookupError("the store has no log state")
         roots = bytes(row["frontier"] or b"")
-        return Frontier(row["size"], tuple(roots[at : at + HASH_SIZE] for at in range(0, len(roots), HASH_SIZE)))
+        return Frontier(
+            row["size"], tuple(roots[at : at + HASH_SIZE] for at in range(0, len(roots), HASH_SIZE))
+        )
 
     async def _check_size(self, size: int, field: str) -> None:
         if not 1 <= size <= (await self._frontier()).size:

@@ -141,7 +141,9 @@ class LocalIssuer:
         }
         if name:
             claims["name"] = name
-        return jwt.encode({"alg": _ALGORITHM, "kid": self._key.kid}, claims, self._key, algorithms=[_ALGORITHM])
+        return jwt.encode(
+            {"alg": _ALGORITHM, "kid": self._key.kid}, claims, self._key, algorithms=[_ALGORITHM]
+        )
 
     def prepare(self) -> None:
         """Make what the services need: each one's signing key, its public half among the trusted, and a fresh token of its own."""

@@ -47,7 +47,9 @@ async def open_store(settings: Settings, service: str, packages: Sequence[str] =
     for package in packages:
         own = blocks(package)
         if queries.keys() & own.keys():
-            raise ValueError(f"{package}: blocks {sorted(queries.keys() & own.keys())} stand elsewhere already")
+            raise ValueError(
+                f"{package}: blocks {sorted(queries.keys() & own.keys())} stand elsewhere already"
+            )
         queries |= own
         steps += migrations(package)
     return await SqliteStore.open(

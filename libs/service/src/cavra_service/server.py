@@ -9,6 +9,7 @@ from typing import Any, Final
 import grpc
 import structlog
 from cavra_evidence.log import RecordTooLarge
+from cavra_evidence.refusal import Refusal
 from cavra_verify.canonical import CanonicalError
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
@@ -92,7 +93,9 @@ class _Gate(grpc.aio.ServerInterceptor):
             raise Refused("role_required", "the caller has none of the roles this call takes")
         set_caller(identity)
 
-    def _unary(self, details: grpc.HandlerCallDetails, behaviour: Any, required: frozenset[str] | None) -> Any:
+    def _unary(
+        self, details: grpc.HandlerCallDetails, behaviour: Any, required: frozenset[str] | None
+    ) -> Any:
         async def call(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
             try:
                 self._authorise(details, required)
@@ -103,7 +106,9 @@ class _Gate(grpc.aio.ServerInterceptor):
 
         return call
 
-    def _stream(self, details: grpc.HandlerCallDetails, behaviour: Any, required: frozenset[str] | None) -> Any:
+    def _stream(
+        self, details: grpc.HandlerCallDetails, behaviour: Any, required: frozenset[str] | None
+    ) -> Any:
         async def call(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> AsyncIterator[Any]:
             try:
                 self._authorise(details, required)
@@ -136,6 +141,8 @@ def refusal(error: Exception) -> Refused:
     match error:
         case Refused():
             return error
+        case Refusal():
+            return Refused(error.reason, error.message, error.field)
         case ValidationError():
             return from_validation(error)
         case RecordTooLarge():

@@ -39,7 +39,9 @@ def parse(data: bytes) -> dict[str, Any]:
             parse_constant=_refuse_number,
         )
     except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-        raise CanonicalError(f"got bytes that are not JSON ({type(error).__name__}), expected a JSON object") from None
+        raise CanonicalError(
+            f"got bytes that are not JSON ({type(error).__name__}), expected a JSON object"
+        ) from None
     if not isinstance(value, dict):
         raise CanonicalError(f"got {type(value).__name__}, expected a JSON object")
     if _encoded(value) != data:

@@ -42,5 +42,7 @@ def stripped(envelope: dict[str, Any]) -> bytes:
     dropped = {*COMPUTED, kind.hash_field}
     document = {name: value for name, value in envelope.items() if name not in dropped}
     if kind.hash_field:
-        document[kind.key] = {name: value for name, value in envelope[kind.key].items() if name != kind.hash_field}
+        document[kind.key] = {
+            name: value for name, value in envelope[kind.key].items() if name != kind.hash_field
+        }
     return canonical(document)

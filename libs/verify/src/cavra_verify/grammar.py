@@ -56,5 +56,11 @@ SECRET_RULES: Final[tuple[tuple[str, str], ...]] = (
 )  # fmt: skip
 """(name, pattern): a text in which a pattern is found is refused, under the rule's name and never with the text."""
 
-BOUNDS: Final = {"notes": 2_000, "external_ref": 256, "record_bytes": 48 * 1024, "items": 50, "verification_refs": 20}
+BOUNDS: Final = {
+    "notes": 2_000,
+    "external_ref": 256,
+    "record_bytes": 48 * 1024,
+    "items": 50,
+    "verification_refs": 20,
+}
 """Longest text in characters, largest record in bytes, most items of a plan, package or playbook."""

@@ -50,9 +50,23 @@ class Kind:
     """Whether history shows it only when asked for by kind."""
 
 
-def _kind(noun: str, suffix: str, prefix: str, key: str, id_field: str, log: str, top: str, **more: Any) -> Kind:
-    long, schema = (_K, _S) if suffix.startswith(("notification-", "acknowledgement-audit-package")) else (_KA, _SA)
-    return Kind(noun, long + suffix, prefix, key, id_field, f"{schema}{suffix}.v1", log, tuple(top.split()), **{"flow": "audit", **more})
+def _kind(
+    noun: str, suffix: str, prefix: str, key: str, id_field: str, log: str, top: str, **more: Any
+) -> Kind:
+    long, schema = (
+        (_K, _S) if suffix.startswith(("notification-", "acknowledgement-audit-package")) else (_KA, _SA)
+    )
+    return Kind(
+        noun,
+        long + suffix,
+        prefix,
+        key,
+        id_field,
+        f"{schema}{suffix}.v1",
+        log,
+        tuple(top.split()),
+        **{"flow": "audit", **more},
+    )
 
 
 KINDS: Final[tuple[Kind, ...]] = (

@@ -131,7 +131,9 @@ def verify_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes],
         raise ProofError(f"got root {node.hex()} from the inclusion proof, expected {root.hex()}")
 
 
-def verify_consistency(first: int, second: int, proof: Sequence[bytes], first_root: bytes, second_root: bytes) -> None:
+def verify_consistency(
+    first: int, second: int, proof: Sequence[bytes], first_root: bytes, second_root: bytes
+) -> None:
     """Return if `proof` shows that the tree of `second` leaves extends that of `first`, else raise ProofError.
 
     RFC 9162, section 2.1.4.2.
@@ -167,9 +169,13 @@ def verify_consistency(first: int, second: int, proof: Sequence[bytes], first_ro
     if last != 0:
         raise ProofError("got a shorter consistency proof than the tree is high")
     if old != first_root:
-        raise ProofError(f"got earlier root {old.hex()} from the consistency proof, expected {first_root.hex()}")
+        raise ProofError(
+            f"got earlier root {old.hex()} from the consistency proof, expected {first_root.hex()}"
+        )
     if new != second_root:
-        raise ProofError(f"got later root {new.hex()} from the consistency proof, expected {second_root.hex()}")
+        raise ProofError(
+            f"got later root {new.hex()} from the consistency proof, expected {second_root.hex()}"
+        )
 
 
 def _check_hashes(hashes: Sequence[bytes]) -> None:

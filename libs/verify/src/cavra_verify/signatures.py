@@ -50,9 +50,13 @@ class Signer:
 def verify_signature(public: bytes, signature: bytes, payload_type: str, payload: bytes) -> None:
     """Return if `signature` is by `public` (raw, 32 bytes) over `payload`, else raise SignatureError."""
     try:
-        Ed25519PublicKey.from_public_bytes(public).verify(signature, pre_authentication(payload_type, payload))
+        Ed25519PublicKey.from_public_bytes(public).verify(
+            signature, pre_authentication(payload_type, payload)
+        )
     except (InvalidSignature, ValueError):
-        raise SignatureError(f"got a signature that is not by key {key_id(public)} over these bytes") from None
+        raise SignatureError(
+            f"got a signature that is not by key {key_id(public)} over these bytes"
+        ) from None
 
 
 @dataclass(frozen=True, slots=True)

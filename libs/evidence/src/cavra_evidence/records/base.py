@@ -41,8 +41,12 @@ Url = Annotated[str, _exactly("url"), AfterValidator(scan)]
 Method = Annotated[str, _exactly("method")]
 EvidenceRef = Annotated[str, _exactly("evidence_ref")]
 Notes = Annotated[str, StringConstraints(max_length=BOUNDS["notes"]), AfterValidator(scan)]
-ExternalRef = Annotated[str, StringConstraints(max_length=BOUNDS["external_ref"]), AfterValidator(external_reference)]
-VerificationRef = Annotated[str, StringConstraints(min_length=1, max_length=BOUNDS["external_ref"]), AfterValidator(scan)]
+ExternalRef = Annotated[
+    str, StringConstraints(max_length=BOUNDS["external_ref"]), AfterValidator(external_reference)
+]
+VerificationRef = Annotated[
+    str, StringConstraints(min_length=1, max_length=BOUNDS["external_ref"]), AfterValidator(scan)
+]
 Count = Annotated[int, Field(ge=0)]
 StatusCode = Annotated[int, Field(ge=100, le=599)]
 AlertLevel = Annotated[str, StringConstraints(pattern="^(?:healthy|warning|critical)$")]

@@ -16,7 +16,9 @@ _DRIVER = (
     "SELECT idx FROM terms WHERE name = :name0 AND value = :value0 AND idx < :before AND idx >= :first"
     " ORDER BY idx DESC LIMIT :window"
 )
-_ALSO = " AND EXISTS (SELECT 1 FROM terms t WHERE t.name = :name{n} AND t.value = :value{n} AND t.idx = w.idx)"
+_ALSO = (
+    " AND EXISTS (SELECT 1 FROM terms t WHERE t.name = :name{n} AND t.value = :value{n} AND t.idx = w.idx)"
+)
 
 Terms = list[tuple[str, str]]
 
@@ -29,7 +31,9 @@ def listing_blocks() -> dict[str, str]:
         matching = f"FROM ({_DRIVER}) w JOIN records r ON r.idx = w.idx WHERE 1 = 1{also} ORDER BY w.idx DESC LIMIT :limit"
         found[f"list_{size}"] = f"SELECT {_COLUMNS} {matching}"
         found[f"list_keys_{size}"] = f"SELECT {_KEYS} {matching}"
-        found[f"count_{size}"] = f"SELECT count(*) AS n FROM (SELECT 1 FROM ({_DRIVER}) w WHERE 1 = 1{also} LIMIT :limit) c"
+        found[f"count_{size}"] = (
+            f"SELECT count(*) AS n FROM (SELECT 1 FROM ({_DRIVER}) w WHERE 1 = 1{also} LIMIT :limit) c"
+        )
     return found
 
 
@@ -78,4 +82,6 @@ async def _counter(store: Store, term: tuple[str, str]) -> int:
 
 
 def _params(filters: Terms) -> dict[str, str]:
-    return {f"{part}{n}": term[at] for n, term in enumerate(filters) for at, part in enumerate(("name", "value"))}
+    return {
+        f"{part}{n}": term[at] for n, term in enumerate(filters) for at, part in enumerate(("name", "value"))
+    }

@@ -109,7 +109,9 @@ class SqliteStore:
         return store
 
     async def _connect(self, path: Path, query_only: bool = False) -> _Connection:
-        connection = _Connection(lambda: sqlite3.connect(path, isolation_level=None, cached_statements=512), 64)
+        connection = _Connection(
+            lambda: sqlite3.connect(path, isolation_level=None, cached_statements=512), 64
+        )
         await connection
         self._connections.append(connection)
         connection.row_factory = sqlite3.Row
@@ -192,8 +194,12 @@ class SqliteStore:
 
     async def _write_group(self, writer: _Connection, commands: list[_Pending]) -> None:
         try:
-            results = await writer.run(lambda connection: self._apply(connection, [one.commit for one in commands]))
-        except Exception as error:  # The engine failed: nothing of the group is durable, and each caller is told.
+            results = await writer.run(
+                lambda connection: self._apply(connection, [one.commit for one in commands])
+            )
+        except (
+            Exception
+        ) as error:  # The engine failed: nothing of the group is durable, and each caller is told.
             results = [error] * len(commands)
         for pending, result in zip(commands, results, strict=True):
             if pending.done.cancelled():
@@ -218,7 +224,9 @@ class SqliteStore:
             raise
         return results
 
-    def _apply_one(self, connection: sqlite3.Connection, group: _Group, commit: Commit) -> list[Entry] | Exception:
+    def _apply_one(
+        self, connection: sqlite3.Connection, group: _Group, commit: Commit
+    ) -> list[Entry] | Exception:
         if commit.statements:
             connection.execute("SAVEPOINT command")
         try:
@@ -274,7 +282,10 @@ class SqliteStore:
         many(self._queries["insert_node"], group.nodes)
         many(
             self._queries["set_chain_head"],
-            [{"trace_id": t, "seq": head.seq, "record_hash": head.record_hash} for t, head in group.heads.items()],
+            [
+                {"trace_id": t, "seq": head.seq, "record_hash": head.record_hash}
+                for t, head in group.heads.items()
+            ],
         )
         frontier = group.state.frontier
         connection.execute(
