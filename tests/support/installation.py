@@ -38,7 +38,8 @@ class Installation:
 
     @asynccontextmanager
     async def running(self, service: str) -> AsyncIterator[str]:
-        """Run a service in this process; gives its address. Services that it calls must run already: their addresses are known from then on."""
+        """Run a service in this process; gives its address. Services that it calls must run already: their addresses are
+        known from then on."""
         async with installed()[service].start(self.settings) as address:
             if f"{service}_address" in Settings.model_fields:
                 self.settings = self.settings.model_copy(update={f"{service}_address": address})

@@ -13,7 +13,7 @@ def new_id(prefix: str) -> str:
 
     Ids made by one process sort in the order they were made, also when the clock steps back.
     """
-    global _last
+    global _last  # noqa: PLW0603 uniqueness is a matter of the whole process
     with _lock:
         _last = max(time.time_ns() // 1_000_000 << 16, _last + 1)
         stamp = _last

@@ -1,5 +1,6 @@
 """Under which terms a record is found, and which counters it moves: derived from its envelope alone."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from cavra_verify.kinds import ALERT_SOURCE, AUDIT_SOURCE, Kind
@@ -30,48 +31,60 @@ def terms(kind: Kind, document: dict[str, Any]) -> tuple[Terms, Terms]:
 
     A record of an internal kind is found by its kind and its traces alone.
     """
-    found = dict.fromkeys(("trace", trace) for trace in document["trace_ids"])
-    found["metadata_kind", kind.kind] = None
+    traces = [("trace", trace) for trace in document["trace_ids"]]
+    by_kind = ("metadata_kind", kind.kind)
     if kind.internal:
-        return list(found), [("metadata_kind", kind.kind)]
-    found["history", "all"] = None
+        return [*traces, by_kind], [by_kind]
     body = document[kind.key]
+    found = list(
+        dict.fromkeys(
+            [*traces, by_kind, ("history", "all"), *_named(document, body), *_marks(kind, document, body)]
+        )
+    )
+    counted = [term for term in found if term[0] in COUNTED]
+    return found, counted + _tallies(kind, document, body)
+
+
+def _named(document: dict[str, Any], body: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """What a record says in fields of these names."""
     for name in _PLAIN:
         value = document.get(name) or body.get(name)
         if value:
-            found[name, value] = None
+            yield name, value
     for provider in _providers(body):
-        found["provider", provider] = None
-    actor = document["actor"]
-    found["actor", actor["sub"]] = found["actor", actor["name"]] = None
+        yield "provider", provider
+    yield "actor", document["actor"]["sub"]
+    yield "actor", document["actor"]["name"]
     cadence = body.get("cadence") or body.get("schedule", {}).get("cadence")
     if cadence:
-        found["cadence", cadence] = None
+        yield "cadence", cadence
+
+
+def _marks(kind: Kind, document: dict[str, Any], body: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """What a record is, by its kind and flags."""
+    source = document.get("connector_delivery_source", "")
+    if kind.flow == "alert" or source == ALERT_SOURCE:
+        yield "flow", "health_alert"
+    if source:
+        yield "connector_delivery_source", source
+        yield "delivery_success", _flag(document["delivery_success"])
+    elif kind.flow in ("audit", "alert"):
+        yield "connector_delivery_source", AUDIT_SOURCE
     if kind.noun == "worker_run":
-        found["dry_run", _flag(body["dry_run"])] = None
-    if kind.flow == "alert":
-        found["flow", "health_alert"] = None
-    if kind.flow in ("audit", "alert"):
-        found["connector_delivery_source", AUDIT_SOURCE] = None
+        yield "dry_run", _flag(body["dry_run"])
     if "suppressed_providers" in body:
-        found["suppressed", _flag(bool(body["suppressed_providers"]))] = None
-    counted = [term for term in found if term[0] in COUNTED]
-    if kind.noun == "connector_delivery":
-        counted += _delivery_terms(document, found)
+        yield "suppressed", _flag(bool(body["suppressed_providers"]))
+
+
+def _tallies(kind: Kind, document: dict[str, Any], body: dict[str, Any]) -> Terms:
+    """Counters that no filter needs, for the dashboard."""
     if kind.noun == "approval_decision":
-        counted.append(("approval_state", body["approval_state"]))
-    return list(found), counted
-
-
-def _delivery_terms(document: dict[str, Any], found: dict[tuple[str, str], None]) -> Terms:
+        return [("approval_state", body["approval_state"])]
+    if kind.noun != "connector_delivery":
+        return []
     source, success = document["connector_delivery_source"], _flag(document["delivery_success"])
-    own = [("connector_delivery_source", source), ("delivery_success", success)]
-    found.update(dict.fromkeys(own))
-    if source == ALERT_SOURCE:
-        found["flow", "health_alert"] = None
-        own.append(("flow", "health_alert"))
-    counters = [("delivery", f"{source}:{success}")]
-    return own + counters + [("delivery_provider", f"{source}:{name}") for name in document["providers"]]
+    by_provider = [("delivery_provider", f"{source}:{name}") for name in document["providers"]]
+    return [("delivery", f"{source}:{success}"), *by_provider]
 
 
 def _providers(value: Any) -> list[str]:

@@ -5,7 +5,7 @@ the state that the records speak of, in one transaction.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -40,7 +40,7 @@ class Head:
 class LogState:
     """What a log needs to grow."""
 
-    frontier: Frontier = Frontier()
+    frontier: Frontier = field(default_factory=Frontier)
     last_created_at: str = ""
 
 
@@ -82,8 +82,9 @@ def append(
 ) -> Appended:
     """Append `drafts` in order.
 
-    `heads` holds the chain heads of all traces that the drafts name, where there are any; `hashes` the record hashes of causes that this log
-    holds, by id. Causes may also name earlier drafts of the same call. Raises RecordTooLarge or UnknownCause; then nothing is to be written.
+    `heads` holds the chain heads of all traces that the drafts name, where there are any; `hashes` the record hashes of causes that
+    this log holds, by id. Causes may also name earlier drafts of the same call. Raises RecordTooLarge or UnknownCause; then nothing
+    is to be written.
     """
     frontier, created_at = state.frontier, max(text(now), state.last_created_at)
     moved: dict[str, Head] = {}

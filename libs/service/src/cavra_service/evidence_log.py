@@ -170,7 +170,7 @@ class EvidenceLog(rpc.EvidenceLogServicer):
 
     async def _index_at(self, request: pb.ListRecordsRequest, bound: str) -> int | None:
         """The first index not before a moment: as records are in order of time, a moment is an index."""
-        if not request.HasField(bound):  # type: ignore[arg-type]
+        if not request.HasField(bound):
             return None
         moment = text(from_timestamp(getattr(request, bound)))
         row = await self._store.row("first_index_since", moment=moment)

@@ -1,7 +1,7 @@
 """Who calls: signed tokens, the keys that check them, and the local issuer that makes them.
 
-Below `Settings.identity`: `issuer/` holds the local issuer's private key, which only `cavra` commands read; `trust/` the issuer's public keys
-and each service's; `<service>/` that service's signing key and the token it calls others with.
+Below `Settings.identity`: `issuer/` holds the local issuer's private key, which only `cavra` commands read; `trust/` the issuer's
+public keys and each service's; `<service>/` that service's signing key and the token it calls others with.
 """
 
 import json

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import grpc
 import structlog
@@ -86,7 +86,7 @@ class _Gate(grpc.aio.ServerInterceptor):
         return handler._replace(unary_unary=self._unary(details, handler.unary_unary, required))
 
     def _authorise(self, details: grpc.HandlerCallDetails, required: frozenset[str] | None) -> None:
-        metadata = {key: value for key, value in details.invocation_metadata or () if key == "authorization"}
+        metadata = {key: value for key, value in details.invocation_metadata if key == "authorization"}
         scheme, _, token = str(metadata.get("authorization", "")).partition(" ")
         identity = self._verifier.verify(token if scheme.lower() == "bearer" else "")
         if required is None or not required & identity.roles:
@@ -121,7 +121,8 @@ class _Gate(grpc.aio.ServerInterceptor):
 
 
 def _remaining(context: grpc.aio.ServicerContext[Any, Any]) -> float:
-    remaining = context.time_remaining()
+    # The stubs leave out that a call without a deadline has None here.
+    remaining = cast("float | None", context.time_remaining())
     return DEFAULT_DEADLINE_SECONDS if remaining is None else remaining
 
 

@@ -29,7 +29,7 @@ PATTERNS: Final[dict[str, str]] = {
 EXTERNAL_REFERENCE: Final = ("ticket", "https_url")
 """Grammars of which an external reference must match one. An empty string says there is none."""
 
-SECRET_RULES_VERSION: Final = "cavra.secret-rules.v1"
+SECRET_RULES_VERSION: Final = "cavra.secret-rules.v1"  # noqa: S105 a version
 
 SECRET_RULES: Final[tuple[tuple[str, str], ...]] = (
     ("private_key", r"-----BEGIN [A-Z0-9 ]{0,32}PRIVATE KEY"),
@@ -50,9 +50,11 @@ SECRET_RULES: Final[tuple[tuple[str, str], ...]] = (
     ("pypi_token", r"\bpypi-[A-Za-z0-9_-]{32,}"),
     ("sendgrid_key", r"\bSG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}"),
     ("json_web_token", r"\beyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*"),
-    ("connection_string", r"(?i:\b(postgres(ql)?|mysql|mariadb|mongodb(\+srv)?|redis|rediss|amqp|amqps|mssql|sqlserver|jdbc:[a-z0-9]{2,16})://[^ \t\r\n]{4,})"),
+    ("connection_string", (r"(?i:\b(postgres(ql)?|mysql|mariadb|mongodb(\+srv)?|redis|rediss|amqp|amqps|mssql|sqlserver"
+                           r"|jdbc:[a-z0-9]{2,16})://[^ \t\r\n]{4,})")),
     ("url_userinfo", r"(?i:\b[a-z][a-z0-9+.-]{1,30}://[^ \t\r\n/@:]*:[^ \t\r\n/@]*@)|(?i:\bhttps?://[^ \t\r\n/@]+@)"),
-    ("password_assignment", r"(?i:\b(password|passwd|pwd|passphrase|secret|api[_-]?key|access[_-]?token|client[_-]?secret)[\x22']?[ \t]*[:=][ \t]*[\x22']?[^ \t\r\n\x22']{6,})"),
+    ("password_assignment", (r"(?i:\b(password|passwd|pwd|passphrase|secret|api[_-]?key|access[_-]?token|client[_-]?secret)"
+                             r"[\x22']?[ \t]*[:=][ \t]*[\x22']?[^ \t\r\n\x22']{6,})")),
 )  # fmt: skip
 """(name, pattern): a text in which a pattern is found is refused, under the rule's name and never with the text."""
 

@@ -131,7 +131,7 @@ def verify_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes],
         raise ProofError(f"got root {node.hex()} from the inclusion proof, expected {root.hex()}")
 
 
-def verify_consistency(
+def verify_consistency(  # noqa: C901 the RFC's algorithm, step by step
     first: int, second: int, proof: Sequence[bytes], first_root: bytes, second_root: bytes
 ) -> None:
     """Return if `proof` shows that the tree of `second` leaves extends that of `first`, else raise ProofError.

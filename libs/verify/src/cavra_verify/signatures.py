@@ -87,7 +87,7 @@ def open_checkpoint(note: str, origin: str, public: bytes) -> Checkpoint:
         raise SignatureError(f"got no checkpoint of {origin}")
     expected = _note_key_hash(origin, public)
     for line in signatures.splitlines():
-        dash, name, encoded = (line.split(" ") + ["", "", ""])[:3]
+        dash, name, encoded = [*line.split(" "), "", "", ""][:3]
         if dash != "\u2014" or name != origin:
             continue
         try:

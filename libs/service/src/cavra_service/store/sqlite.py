@@ -60,7 +60,7 @@ class _Connection(aiosqlite.Connection):
     """A connection whose thread also runs a whole function of ours: a group is one trip to it, not one for each statement."""
 
     async def run(self, function: Callable[[sqlite3.Connection], T]) -> T:
-        result: T = await self._execute(function, self._conn)
+        result: T = await self._execute(function, self._conn)  # type: ignore[no-untyped-call]
         return result
 
 
