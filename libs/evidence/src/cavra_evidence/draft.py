@@ -1,19 +1,35 @@
-"""A record before it is committed: what its author knows. The log adds the time, the chain and the hashes of its causes."""
+"""A record before it is committed: what its author knows. The log adds the time, the chain and the hashes of its causes.
+
+Whatever stands beside the record in its envelope is checked here, as the record is by its model.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from cavra_verify.grammar import BOUNDS
+
+from cavra_evidence.guard import matches, scan
 from cavra_evidence.records.base import Record
+
+
+def _require(grammar: str, text: str, what: str) -> None:
+    if not matches(grammar, text):
+        raise ValueError(f"got {what} outside the grammar {grammar}")
 
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Someone who acted. Compared by (iss, sub), never by name."""
+    """Someone who acted. Compared by (iss, sub), never by name. Raises ValueError for a text that no record may hold."""
 
     iss: str
     sub: str
     name: str
+
+    def __post_init__(self) -> None:
+        _require("issuer", self.iss, "an issuer")
+        _require("person", scan(self.sub), "a subject")
+        _require("person", scan(self.name), "a name")
 
     @property
     def key(self) -> tuple[str, str]:
@@ -23,12 +39,18 @@ class Actor:
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """A record that another one rests on."""
+    """A record that another one rests on. Raises ValueError for what is no id, kind or hash."""
 
     id: str
     kind: str
     record_hash: str | None = None
     """64 hex digits, recomputed from the bytes by who names it; None for a record of the same log, which looks it up itself."""
+
+    def __post_init__(self) -> None:
+        _require("id", self.id, "a cause's id")
+        _require("name", self.kind, "a cause's kind")
+        if self.record_hash is not None:
+            _require("hash", self.record_hash, "a cause's hash")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,3 +67,12 @@ class Draft:
     decision_count: int = 0
     blocked_count: int = 0
     approval_required_count: int = 0
+
+    def __post_init__(self) -> None:
+        if len(self.trace_ids) > BOUNDS["items"]:
+            raise ValueError(f"got {len(self.trace_ids)} trace ids, expected at most {BOUNDS['items']}")
+        for trace_id in self.trace_ids:
+            _require("id", trace_id, "a trace id")
+        unknown = self.top.keys() - set(self.record.KIND.top)
+        if unknown:
+            raise ValueError(f"a {self.record.KIND.noun} has no top-level fields {sorted(unknown)}")

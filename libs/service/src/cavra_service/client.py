@@ -6,11 +6,11 @@ from typing import Any, Final
 import grpc
 
 from cavra_service.errors import decode
-from cavra_service.server import MAX_MESSAGE_BYTES
+from cavra_service.server import MAX_REQUEST_BYTES, MAX_RESPONSE_BYTES
 
 OPTIONS: Final = (
-    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
-    ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_receive_message_length", MAX_RESPONSE_BYTES),
+    ("grpc.max_send_message_length", MAX_REQUEST_BYTES),
     # A peer that comes back is found within a second.
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 1000),

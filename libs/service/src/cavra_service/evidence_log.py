@@ -96,10 +96,9 @@ class EvidenceLog(rpc.EvidenceLogServicer):
 
     async def GetCounters(self, request: pb.GetCountersRequest, context: Any) -> pb.GetCountersResponse:
         """See the contract."""
-        after = request.prefix[:-1] + chr(ord(request.prefix[-1]) + 1) if request.prefix else "\U0010ffff"
-        rows = await self._store.rows("counters", prefix=request.prefix, after=after)
-        size = (await self._frontier()).size
-        return pb.GetCountersResponse(counters={row["name"]: row["value"] for row in rows}, tree_size=size)
+        rows = await self._store.rows("counters", prefix=request.prefix, after=request.prefix + "\U0010ffff")
+        counters = {row["name"]: row["value"] for row in rows if row["name"] is not None}
+        return pb.GetCountersResponse(counters=counters, tree_size=rows[0]["size"])
 
     async def GetCheckpoint(self, request: pb.GetCheckpointRequest, context: Any) -> pb.GetCheckpointResponse:
         """See the contract."""

@@ -101,12 +101,21 @@ class TokenVerifier:
             ).validate(claims)
         except (JoseError, ValueError) as error:
             raise Refused("invalid_token", f"the token is not valid ({type(error).__name__})") from None
-        subject, roles = claims["sub"], claims.get("roles", [])
-        if not isinstance(subject, str) or not isinstance(roles, list):
+        subject, name = claims["sub"], claims.get("name") or claims["sub"]
+        roles, groups = claims.get("roles", []), claims.get("groups", [])
+        if not (
+            isinstance(subject, str) and isinstance(name, str) and _are_texts(roles) and _are_texts(groups)
+        ):
             raise Refused("invalid_token", "the token's claims have the wrong types")
-        actor = Actor(self._issuer, subject, str(claims.get("name") or subject))
-        groups = tuple(str(group) for group in claims.get("groups", []))
-        return Identity(actor, frozenset(roles) & frozenset(ROLES), groups, float(claims["exp"]))
+        try:
+            actor = Actor(self._issuer, subject, name)
+        except ValueError as error:
+            raise Refused("invalid_token", str(error)) from None
+        return Identity(actor, frozenset(roles) & frozenset(ROLES), tuple(groups), float(claims["exp"]))
+
+
+def _are_texts(claim: Any) -> bool:
+    return isinstance(claim, list) and all(isinstance(item, str) for item in claim)
 
 
 class LocalIssuer:

@@ -20,13 +20,15 @@ from cavra_service.identity import TokenVerifier, set_caller
 from cavra_service.roles import REQUIRED
 from cavra_service.store.protocol import Conflict, StoreClosed
 
-MAX_MESSAGE_BYTES: Final = 4 * 1024 * 1024
+MAX_REQUEST_BYTES: Final = 4 * 1024 * 1024
+MAX_RESPONSE_BYTES: Final = 32 * 1024 * 1024
+"""A page of 500 of the largest records (48 KiB each) fits."""
 DEFAULT_DEADLINE_SECONDS: Final = 30.0
 """How long a call without a deadline may take."""
 
 OPTIONS: Final = (
-    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
-    ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_receive_message_length", MAX_REQUEST_BYTES),
+    ("grpc.max_send_message_length", MAX_RESPONSE_BYTES),
     ("grpc.so_reuseport", 0),
 )
 

@@ -9,6 +9,7 @@ from cavra_evidence.times import moment
 from cavra_verify.merkle import leaf_hash
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from cavra_service.errors import Refused
 from cavra_service.store.protocol import Row
 
 
@@ -22,8 +23,11 @@ def timestamp(value: datetime | None) -> Timestamp | None:
 
 
 def from_timestamp(value: Timestamp) -> datetime:
-    """As an aware datetime in UTC."""
-    return value.ToDatetime(UTC)
+    """As an aware datetime in UTC. Raises Refused for a time outside the years 1 to 9999."""
+    try:
+        return value.ToDatetime(UTC)
+    except ValueError:
+        raise Refused("invalid_value", "a time outside the years 1 to 9999") from None
 
 
 def record_of_entry(entry: Entry, origin: str) -> pb.Record:
@@ -67,8 +71,11 @@ def cause_to_wire(cause: Cause) -> pb.Cause:
 
 
 def cause_from_wire(cause: pb.Cause) -> Cause:
-    """A cause that a service vouches for."""
-    return Cause(cause.id, cause.kind, cause.record_hash.hex())
+    """A cause that a service vouches for. Raises Refused for what is no id, kind or hash."""
+    try:
+        return Cause(cause.id, cause.kind, cause.record_hash.hex())
+    except ValueError as error:
+        raise Refused("invalid_value", str(error), "causes") from None
 
 
 def actor_to_wire(actor: Actor) -> pb.Actor:
@@ -77,5 +84,8 @@ def actor_to_wire(actor: Actor) -> pb.Actor:
 
 
 def actor_from_wire(actor: pb.Actor) -> Actor:
-    """Someone who acted, on a service's word."""
-    return Actor(actor.issuer, actor.subject, actor.name)
+    """Someone who acted, on a service's word. Raises Refused for a text that no record may hold."""
+    try:
+        return Actor(actor.issuer, actor.subject, actor.name)
+    except ValueError as error:
+        raise Refused("invalid_value", str(error), "actor") from None

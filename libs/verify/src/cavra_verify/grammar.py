@@ -22,7 +22,8 @@ PATTERNS: Final[dict[str, str]] = {
     "evidence_ref": r"[a-z][a-z0-9-]{1,63}://[A-Za-z0-9._-]{1,128}",
     "ticket": r"[A-Za-z][A-Za-z0-9]{0,31}([-_#:/][A-Za-z0-9]{1,32}){0,4}",
     "https_url": r"https://[A-Za-z0-9]([A-Za-z0-9.-]{0,252}[A-Za-z0-9])?(:[0-9]{1,5})?(/[A-Za-z0-9._~/-]{0,512})?",
-    "notes": r"(?s:.{0,2000})",
+    "header": r"[A-Za-z][A-Za-z0-9-]{0,63}",
+    "notes": r"(?s:.{0,1000}.{0,1000})",  # RE2 repeats at most 1,000 times
 }
 """Grammar by name. A string matches when the whole of it does."""
 

@@ -1,7 +1,6 @@
 """Ed25519 signatures of records (DSSE pre-authentication encoding) and of checkpoints (C2SP signed notes)."""
 
 import base64
-import binascii
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -86,7 +85,7 @@ def open_checkpoint(note: str, origin: str, public: bytes) -> Checkpoint:
     if not separator or len(lines) < 3 or lines[0] != origin:
         raise SignatureError(f"got no checkpoint of {origin}")
     expected = _note_key_hash(origin, public)
-    for line in signatures.splitlines():
+    for line in signatures.split("\n"):
         dash, name, encoded = [*line.split(" "), "", "", ""][:3]
         if dash != "\u2014" or name != origin:
             continue
@@ -95,7 +94,7 @@ def open_checkpoint(note: str, origin: str, public: bytes) -> Checkpoint:
             if blob[:4] == expected:
                 Ed25519PublicKey.from_public_bytes(public).verify(blob[4:], (body + "\n").encode())
                 return _checkpoint(lines)
-        except (binascii.Error, InvalidSignature):
+        except (ValueError, InvalidSignature):
             break
     raise SignatureError(f"got a checkpoint that is not signed by key {key_id(public)} of {origin}")
 
@@ -106,7 +105,7 @@ def _checkpoint(lines: list[str]) -> Checkpoint:
         raise SignatureError("got a checkpoint without a size")
     try:
         decoded = base64.b64decode(root, validate=True)
-    except binascii.Error:
+    except ValueError:
         decoded = b""
     if len(decoded) != 32:
         raise SignatureError("got a checkpoint without a root hash")

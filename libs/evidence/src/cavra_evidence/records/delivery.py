@@ -10,6 +10,7 @@ from cavra_evidence.records.base import (
     Count,
     ExternalId,
     ExternalRef,
+    Header,
     Id,
     Label,
     Method,
@@ -185,7 +186,7 @@ class SentRequest(Part):
 
     method: Method
     url: Url
-    headers: dict[str, Label]
+    headers: dict[Header, Label]
 
 
 class ProviderDelivery(Part):

@@ -67,5 +67,6 @@ SELECT idx FROM records WHERE created_at >= :moment ORDER BY created_at, idx LIM
 SELECT value FROM counters WHERE name = :name;
 
 -- name: counters
--- All counters whose name starts with a prefix; `after` is the prefix's successor in code point order.
-SELECT name, value FROM counters WHERE name >= :prefix AND name < :after ORDER BY name;
+-- The log's size and, of the same moment, all counters whose name starts with a prefix (one row without a name if there are none).
+-- `after` is the prefix and the last code point.
+SELECT s.size, c.name, c.value FROM log_state s LEFT JOIN counters c ON c.name >= :prefix AND c.name < :after ORDER BY c.name;

@@ -146,6 +146,8 @@ class SqliteStore:
 
     async def rows(self, query: str, /, **params: Any) -> Sequence[Row]:
         """See `Store.rows`."""
+        if self._closed:
+            raise StoreClosed
         connection = await self._readers.get()
         try:
             return list(await connection.execute_fetchall(self._queries[query], params))
@@ -193,14 +195,7 @@ class SqliteStore:
                 await self._write_group(writer, commands)
 
     async def _write_group(self, writer: _Connection, commands: list[_Pending]) -> None:
-        try:
-            results = await writer.run(
-                lambda connection: self._apply(connection, [one.commit for one in commands])
-            )
-        except (
-            Exception
-        ) as error:  # The engine failed: nothing of the group is durable, and each caller is told.
-            results = [error] * len(commands)
+        results = await self._results(writer, [pending.commit for pending in commands])
         for pending, result in zip(commands, results, strict=True):
             if pending.done.cancelled():
                 continue
@@ -210,6 +205,18 @@ class SqliteStore:
                 pending.done.set_result(result)
         grown, self._grown = self._grown, asyncio.Event()
         grown.set()
+
+    async def _results(self, writer: _Connection, commits: list[Commit]) -> list[list[Entry] | Exception]:
+        try:
+            return await writer.run(lambda connection: self._apply(connection, commits))
+        except sqlite3.OperationalError as error:
+            # The engine failed: nothing of the group is durable, and each caller is told.
+            return [error] * len(commits)
+        except Exception as error:
+            # One command is at fault, and nothing was written: each has its own transaction then.
+            if len(commits) == 1:
+                return [error]
+            return [(await self._results(writer, [commit]))[0] for commit in commits]
 
     def _apply(self, connection: sqlite3.Connection, commits: list[Commit]) -> list[list[Entry] | Exception]:
         """One transaction: each command under a savepoint of its own, then the log's rows in bulk."""
@@ -274,7 +281,10 @@ class SqliteStore:
         many(self._queries["move_counter"], [{"name": n, "delta": d} for n, d in group.counters.items() if d])
         if not group.entries:
             return
-        many(self._queries["insert_record"], [_record_row(entry) for entry in group.entries])
+        try:
+            many(self._queries["insert_record"], [_record_row(entry) for entry in group.entries])
+        except sqlite3.IntegrityError:
+            raise Conflict("a record of this id exists already") from None
         many(
             self._queries["insert_term"],
             [{"name": n, "value": v, "idx": entry.index} for entry in group.entries for n, v in entry.terms],
@@ -317,35 +327,34 @@ def _migrate(connection: sqlite3.Connection, steps: list[Migration], now: dateti
         "CREATE TABLE IF NOT EXISTS migrations (package TEXT, number BIGINT, phase TEXT, name TEXT, checksum TEXT, applied_at TEXT,"
         " PRIMARY KEY (package, number))"
     )
-    applied = {
-        (row["package"], row["number"]): row["checksum"]
-        for row in connection.execute("SELECT package, number, checksum FROM migrations")
-    }
     for step in steps:
-        checksum = applied.get((step.package, step.number))
-        if checksum == step.checksum:
-            continue
-        if checksum is not None:
-            raise ValueError(f"{step.package}: migration {step.number:04} has changed since it was applied")
-        _apply_migration(connection, step, now)
+        # The lock comes before the look: another process may be migrating the same file.
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            _apply_migration(connection, step, now)
+            connection.execute("COMMIT")
+        except BaseException:
+            connection.execute("ROLLBACK")
+            raise
 
 
 def _apply_migration(connection: sqlite3.Connection, step: Migration, now: datetime) -> None:
+    applied = connection.execute(
+        "SELECT checksum FROM migrations WHERE package = ? AND number = ?", (step.package, step.number)
+    ).fetchone()
+    if applied is not None and applied["checksum"] != step.checksum:
+        raise ValueError(f"{step.package}: migration {step.number:04} has changed since it was applied")
+    if applied is not None:
+        return
     sql = step.sql
     for mark, text in _DIALECT.items():
         sql = sql.replace(mark, text)
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        for statement in _statements(sql):
-            connection.execute(statement)
-        connection.execute(
-            "INSERT INTO migrations VALUES (?, ?, ?, ?, ?, ?)",
-            (step.package, step.number, step.phase, step.name, step.checksum, now.isoformat()),
-        )
-        connection.execute("COMMIT")
-    except BaseException:
-        connection.execute("ROLLBACK")
-        raise
+    for statement in _statements(sql):
+        connection.execute(statement)
+    connection.execute(
+        "INSERT INTO migrations VALUES (?, ?, ?, ?, ?, ?)",
+        (step.package, step.number, step.phase, step.name, step.checksum, now.isoformat()),
+    )
 
 
 def _statements(sql: str) -> Iterable[str]:
@@ -356,3 +365,5 @@ def _statements(sql: str) -> Iterable[str]:
         if sqlite3.complete_statement(statement):
             yield statement
             statement = ""
+    if any(line.strip() and not line.startswith("--") for line in statement.splitlines()):
+        raise ValueError("a migration ends within a statement: its last semicolon is missing")
