@@ -72,6 +72,11 @@ class Appended:
     """Chain heads that moved."""
 
 
+def encoded(document: dict[str, Any]) -> bytes:
+    """Canonical bytes of what record models make: equal to RFC 8785 as long as there are no floats and keys are ASCII."""
+    return orjson.dumps(document, option=orjson.OPT_SORT_KEYS | orjson.OPT_STRICT_INTEGER)
+
+
 def append(
     state: LogState,
     drafts: Sequence[Draft],
@@ -95,7 +100,7 @@ def append(
         kind = draft.record.KIND
         chains = {trace: _link(moved.get(trace) or heads.get(trace)) for trace in draft.trace_ids}
         document = _document(kind, draft, created_at, chains, known)
-        canonical = orjson.dumps(document, option=orjson.OPT_SORT_KEYS | orjson.OPT_STRICT_INTEGER)
+        canonical = encoded(document)
         if len(canonical) > BOUNDS["record_bytes"]:
             raise RecordTooLarge(f"a {kind.noun} of {len(canonical)} bytes exceeds {BOUNDS['record_bytes']}")
         record_hash = leaf_hash(canonical)
