@@ -44,10 +44,8 @@ def test_what_was_encoded_is_read_back(document: dict[str, Any]) -> None:
 def test_another_layout_of_the_same_document_is_refused(
     document: dict[str, Any], data: st.DataObject
 ) -> None:
-    layout = data.draw(
-        st.sampled_from([{"indent": 1}, {"separators": (", ", ":")}, {"separators": (",", ": ")}]),
-        label="layout",
-    )
+    layouts: list[dict[str, Any]] = [{"indent": 1}, {"separators": (", ", ":")}, {"separators": (",", ": ")}]
+    layout = data.draw(st.sampled_from(layouts), label="layout")
     text = json.dumps(document, ensure_ascii=False, sort_keys=True, **layout).encode()
     if text != canonical(document):
         with pytest.raises(CanonicalError):

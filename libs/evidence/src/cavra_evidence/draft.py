@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cavra_verify.grammar import BOUNDS
+from cavra_verify.kinds import BY_KIND
 
 from cavra_evidence.guard import matches, scan
 from cavra_evidence.records.base import Record
@@ -48,7 +49,8 @@ class Cause:
 
     def __post_init__(self) -> None:
         _require("id", self.id, "a cause's id")
-        _require("name", self.kind, "a cause's kind")
+        if self.kind not in BY_KIND:
+            raise ValueError("got a cause of an unknown kind")
         if self.record_hash is not None:
             _require("hash", self.record_hash, "a cause's hash")
 
