@@ -1,0 +1,41 @@
+"""The composition root of the recovery service."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from cavra.recovery.v1.recovery_pb2_grpc import add_RecoveryServiceServicer_to_server
+from cavra_service.client import Caller, connect
+from cavra_service.evidence_log import evidence_servicer
+from cavra_service.identity import TokenVerifier, service_token
+from cavra_service.runtime import Service, open_store, utc_now
+from cavra_service.server import Servicer, serving
+from cavra_service.settings import Settings
+
+from cavra_recovery.peers import Peers
+from cavra_recovery.rpc import RecoveryService
+
+_NAME = "recovery"
+
+
+@asynccontextmanager
+async def _start(settings: Settings) -> AsyncIterator[str]:
+    verifier = TokenVerifier.of(settings)
+    trust = settings.identity / "trust"
+    keys = {peer: bytes.fromhex((trust / f"{peer}.pub").read_text()) for peer in ("delivery", "retry")}
+    caller = Caller(lambda: service_token(settings, _NAME), settings.call_timeout_seconds)
+    store = await open_store(settings, _NAME, ["cavra_recovery.store"])
+    try:
+        async with connect(settings.delivery_address) as delivery, connect(settings.retry_address) as retry:
+            service = RecoveryService(store, Peers(delivery, retry, caller, keys), utc_now)
+            servicers = [
+                Servicer("cavra.recovery.v1.RecoveryService", add_RecoveryServiceServicer_to_server, service),
+                evidence_servicer(store),
+            ]
+            address = f"{settings.host}:{settings.recovery_port}"
+            async with serving(servicers, verifier, address, settings.drain_seconds) as served:
+                yield served
+    finally:
+        await store.close()
+
+
+SERVICE = Service(_NAME, _start)

@@ -1,0 +1,183 @@
+"""The RecoveryService: decode, load, ask the peers, decide, commit, encode."""
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+from typing import Any, Final, TypeVar
+
+from cavra.recovery.v1 import recovery_pb2 as pb
+from cavra.recovery.v1 import recovery_pb2_grpc as rpc
+from cavra_evidence.draft import Cause
+from cavra_evidence.ids import new_id
+from cavra_evidence.log import Entry
+from cavra_evidence.records.recovery import Playbook
+from cavra_service.errors import Refused
+from cavra_service.identity import caller
+from cavra_service.store.protocol import Commit, Conflict, Store
+from cavra_service.wire import record_of_entry
+from cavra_verify.kinds import BY_NOUN
+
+from cavra_recovery.domain import closures, playbooks
+from cavra_recovery.domain.closures import ClosureRequest, Evidence, Recovery
+from cavra_recovery.domain.references import Reference, check_steps, read_references, unresolved
+from cavra_recovery.peers import Peers
+from cavra_recovery.store import recoveries
+
+T = TypeVar("T")
+
+_TRIES: Final = 5
+_STATES: Final = {
+    pb.CLOSURE_STATE_UNSPECIFIED: "resolved",
+    pb.CLOSURE_STATE_RESOLVED: "resolved",
+    pb.CLOSURE_STATE_MITIGATED: "mitigated",
+    pb.CLOSURE_STATE_DEFERRED: "deferred",
+    pb.CLOSURE_STATE_ESCALATED: "escalated",
+    pb.CLOSURE_STATE_REOPENED: "reopened",
+}
+
+
+class RecoveryService(rpc.RecoveryServiceServicer):
+    """Playbooks and closures over one store."""
+
+    def __init__(self, store: Store, peers: Peers, clock: Callable[[], datetime]) -> None:
+        self._store = store
+        self._peers = peers
+        self._clock = clock
+
+    async def CreatePlaybook(
+        self, request: pb.CreatePlaybookRequest, context: Any
+    ) -> pb.CreatePlaybookResponse:
+        """See the contract."""
+        least = _within(request, "min_failure_count", 2, 1_000)
+        hours = _within(request, "lookback_hours", 24, 8_760)
+        now = self._clock()
+        selection = playbooks.select(await self._peers.failures(now - timedelta(hours=hours)), least)
+        failed = await self._peers.records("delivery", selection.record_ids)
+        causes = [evidence.cause for evidence in failed.values()]
+        playbook_id = new_id(BY_NOUN["playbook"].prefix)
+        draft = playbooks.compose(selection, causes, playbook_id, hours, least, caller().actor, now)
+
+        async def decide() -> Commit:
+            live = await recoveries.count_live(self._store, [one.provider for one in selection.providers])
+            opened = [recoveries.open_(playbook_id, failures) for failures in selection.providers]
+            gauges = closures.opened(len(opened), live)
+            return Commit([draft], [*recoveries.supersede(live), *opened], gauges)
+
+        (entry,) = await self._commit(decide)
+        return pb.CreatePlaybookResponse(playbook=record_of_entry(entry, self._store.origin))
+
+    async def CloseRecovery(self, request: pb.CloseRecoveryRequest, context: Any) -> pb.CloseRecoveryResponse:
+        """See the contract."""
+        asked = _closure_request(request)
+        references = read_references(asked.verification_refs)
+        recovery = await self._load(request.playbook_id, request.provider)
+        closures.check_transition(recovery, asked.state)
+        evidence = await self._evidence(recovery, asked, references)
+        last_failure = await self._last_failure(recovery, asked, evidence)
+        closure_id = new_id(BY_NOUN["closure"].prefix)
+
+        async def decide() -> Commit:
+            current = await self._load(request.playbook_id, request.provider)
+            draft = closures.close(
+                current, asked, evidence, last_failure, closure_id, caller().actor, self._clock()
+            )
+            moved = closures.moved(current.state, asked.state)
+            return Commit([draft], [recoveries.move(current, asked.state, closure_id)], moved)
+
+        (entry,) = await self._commit(decide)
+        return pb.CloseRecoveryResponse(closure=record_of_entry(entry, self._store.origin))
+
+    async def _commit(self, decide: Callable[[], Awaitable[Commit]]) -> list[Entry]:
+        """Commit what `decide` decides; decided again when what it read has changed meanwhile."""
+        for _ in range(_TRIES - 1):
+            try:
+                return await self._store.commit(await decide())
+            except Conflict:
+                continue
+        return await self._store.commit(await decide())
+
+    async def _load(self, playbook_id: str, provider: str) -> Recovery:
+        recovery = await recoveries.load(self._store, playbook_id, provider)
+        if recovery is not None:
+            return recovery
+        if await self._own(playbook_id, "playbook") is None:
+            raise Refused("unknown_playbook", "no playbook has this id", "playbook_id")
+        raise Refused("unknown_provider", "the playbook does not name this provider", "provider")
+
+    async def _own(self, record_id: str, noun: str) -> bytes | None:
+        """Canonical bytes of a record of this service, if its log holds one of that kind."""
+        row = await self._store.row("record", id=record_id)
+        return None if row is None or row["kind"] != BY_NOUN[noun].kind else row["canonical"]
+
+    async def _evidence(
+        self, recovery: Recovery, asked: ClosureRequest, references: list[Reference]
+    ) -> list[Evidence]:
+        """The records that the references name, and for a resolution the deliveries of the executions among them."""
+        await self._check_steps(recovery, references)
+        evidence = []
+        for service in ("recovery", "delivery", "retry"):
+            evidence += await self._resolve(
+                service, [one for one in references if one.kind and one.kind.log == service]
+            )
+        if asked.state == "resolved":
+            deliveries = [closures.delivery_of(one, recovery.provider) for one in evidence]
+            evidence += (await self._peers.records("delivery", [one for one in deliveries if one])).values()
+        return evidence
+
+    async def _resolve(self, service: str, references: list[Reference]) -> list[Evidence]:
+        ids = [reference.record_id for reference in references]
+        found = await (
+            self._own_records(references) if service == "recovery" else self._peers.records(service, ids)
+        )
+        for reference in references:
+            if reference.record_id not in found:
+                raise unresolved(reference.field)
+        return list(found.values())
+
+    async def _own_records(self, references: list[Reference]) -> dict[str, Evidence]:
+        found = {}
+        for reference in references:
+            if reference.kind and await self._own(reference.record_id, reference.kind.noun) is not None:
+                cause = Cause(reference.record_id, reference.kind.kind)
+                found[reference.record_id] = Evidence(cause, -1, {})
+        return found
+
+    async def _check_steps(self, recovery: Recovery, references: list[Reference]) -> None:
+        if not any(reference.step_id for reference in references):
+            return
+        canonical = await self._own(recovery.playbook_id, "playbook")
+        items = Playbook.read(canonical or b"").provider_playbooks
+        steps = [
+            step.step_id
+            for item in items
+            if item.provider == recovery.provider
+            for step in item.recovery_steps
+        ]
+        check_steps(references, steps)
+
+    async def _last_failure(self, recovery: Recovery, asked: ClosureRequest, evidence: list[Evidence]) -> int:
+        """Where the provider's last failure stands in delivery's log: asked anew only when a resolution hangs on it."""
+        known = recovery.last_failure_index
+        if asked.state != "resolved" or closures.accepted_index(evidence, recovery.provider) <= known:
+            return known
+        since = await self._peers.failures(recovery.last_failure_at, recovery.provider)
+        return max([known, *(failures.latest_failure_index for failures in since)])
+
+
+def _closure_request(request: pb.CloseRecoveryRequest) -> ClosureRequest:
+    if request.closure_state not in _STATES:
+        raise Refused("invalid_value", "no such closure state", "closure_state")
+    if not request.provider:
+        raise Refused("invalid_value", "a provider is needed", "provider")
+    return ClosureRequest(
+        _STATES[request.closure_state],
+        request.external_ref,
+        request.notes,
+        tuple(request.verification_refs),
+    )
+
+
+def _within(request: pb.CreatePlaybookRequest, field: str, default: int, most: int) -> int:
+    value: int = getattr(request, field) if request.HasField(field) else default
+    if not 1 <= value <= most:
+        raise Refused("invalid_value", f"1 to {most}", field)
+    return value

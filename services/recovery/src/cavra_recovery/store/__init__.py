@@ -1,0 +1,1 @@
+"""The recoveries of each playbook, beside the log that records them."""
