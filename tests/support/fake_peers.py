@@ -43,7 +43,10 @@ class _Failed:
 
 
 class FakePeers(DeliveryServiceServicer):
-    """Both services of one installation, whose settings name their addresses while this context is open."""
+    """Both services of one installation, whose settings name their addresses while this context is open.
+
+    Of delivery it serves what recovery calls; everything else is unimplemented, as in the generated base.
+    """
 
     def __init__(self, installation: Installation) -> None:
         self.installation = installation
