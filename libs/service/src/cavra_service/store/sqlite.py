@@ -4,6 +4,7 @@ import asyncio
 import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -21,6 +22,9 @@ T = TypeVar("T")
 
 GROUP_LIMIT = 128
 """Most commands that share one fsync."""
+
+_BUSY_MILLIS = 5_000
+"""How long to wait for another process's lock."""
 
 _DIALECT = {"/*without rowid*/": "WITHOUT ROWID", "BIGINT PRIMARY KEY": "INTEGER PRIMARY KEY"}
 
@@ -115,13 +119,9 @@ class SqliteStore:
         await connection
         self._connections.append(connection)
         connection.row_factory = sqlite3.Row
-        for pragma in (
-            "busy_timeout = 5000",
-            "journal_mode = WAL",
-            "synchronous = FULL",
-            "foreign_keys = ON",
-            f"query_only = {int(query_only)}",
-        ):
+        await connection.execute_fetchall(f"PRAGMA busy_timeout = {_BUSY_MILLIS}")
+        await _enter_wal(connection)
+        for pragma in ("synchronous = FULL", "foreign_keys = ON", f"query_only = {int(query_only)}"):
             await connection.execute_fetchall(f"PRAGMA {pragma}")
         return connection
 
@@ -306,6 +306,16 @@ class SqliteStore:
                 "last_created_at": group.state.last_created_at,
             },
         )
+
+
+async def _enter_wal(connection: _Connection) -> None:
+    # The switch takes the whole file, and SQLite does not wait for that although another process may be opening it too.
+    for _ in range(_BUSY_MILLIS // 50):
+        with suppress(sqlite3.OperationalError):
+            await connection.execute_fetchall("PRAGMA journal_mode = WAL")
+            return
+        await asyncio.sleep(0.05)
+    await connection.execute_fetchall("PRAGMA journal_mode = WAL")
 
 
 def _record_row(entry: Entry) -> dict[str, Any]:

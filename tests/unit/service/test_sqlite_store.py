@@ -1,0 +1,111 @@
+"""The embedded engine passes the suite that every store adapter passes, and keeps its own promises about its file."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from pathlib import Path
+
+import pytest
+from cavra_service.store.listing import listing_blocks
+from cavra_service.store.protocol import Store
+from cavra_service.store.sql import Migration, blocks, migrations
+from cavra_service.store.sqlite import SqliteStore
+
+from tests.support.log import SIGNER
+from tests.unit.service.store_conformance import Clock, Open, StoreConformance
+
+QUERIES = {**blocks("cavra_service.store"), **listing_blocks(), **blocks("tests.support.schema")}
+MIGRATIONS = [*migrations("cavra_service.store"), *migrations("tests.support.schema")]
+
+OpenWith = Callable[[Iterable[Migration]], Awaitable[Store]]
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+async def open_with(tmp_path: Path, clock: Clock) -> AsyncIterator[OpenWith]:
+    opened: list[Store] = []
+
+    async def open_with(steps: Iterable[Migration]) -> Store:
+        store = await SqliteStore.open(
+            tmp_path / "store.sqlite3",
+            queries=QUERIES,
+            migrations=steps,
+            origin="cavra.test/retry",
+            signer=SIGNER,
+            clock=clock,
+        )
+        opened.append(store)
+        return store
+
+    yield open_with
+    for store in opened:
+        await store.close()
+
+
+@pytest.fixture
+def open_store(open_with: OpenWith) -> Open:
+    return lambda: open_with(MIGRATIONS)
+
+
+class TestSqliteStore(StoreConformance):
+    """The suite on SQLite."""
+
+
+async def test_commits_are_synced_to_the_disk(open_store: Open) -> None:
+    store = await open_store()
+    assert isinstance(store, SqliteStore)
+    for connection in store._connections:
+        (synchronous,) = await connection.execute_fetchall("PRAGMA synchronous")
+        (mode,) = await connection.execute_fetchall("PRAGMA journal_mode")
+        assert (synchronous["synchronous"], mode["journal_mode"]) == (2, "wal"), "2 is FULL"
+
+
+def step(number: int, sql: str, name: str = "step") -> Migration:
+    return Migration("tests", number, "pre", name, sql)
+
+
+FIRST = step(1, "CREATE TABLE one (x BIGINT PRIMARY KEY);\nINSERT INTO one VALUES (1);\n")
+
+
+async def test_a_migration_is_applied_once(open_with: OpenWith) -> None:
+    for _ in range(2):
+        store = await open_with([*MIGRATIONS, FIRST])
+        await store.close()
+    await open_with([*MIGRATIONS, FIRST, step(2, "INSERT INTO one VALUES (2);")])
+
+
+async def test_an_applied_migration_that_has_changed_is_refused(open_with: OpenWith) -> None:
+    await (await open_with([*MIGRATIONS, FIRST])).close()
+    with pytest.raises(ValueError, match="tests: migration 0001 has changed"):
+        await open_with([*MIGRATIONS, step(1, FIRST.sql + "-- a word\n")])
+
+
+async def test_a_migration_that_fails_leaves_nothing_behind(open_with: OpenWith) -> None:
+    half = step(1, "CREATE TABLE one (x BIGINT);\nCREATE TABLE one (x BIGINT);\n")
+    with pytest.raises(Exception, match="already exists"):
+        await open_with([*MIGRATIONS, half])
+    await open_with([*MIGRATIONS, FIRST])
+
+
+async def test_a_migration_without_its_last_semicolon_is_refused(open_with: OpenWith) -> None:
+    with pytest.raises(ValueError, match="semicolon"):
+        await open_with([*MIGRATIONS, step(1, "CREATE TABLE one (x BIGINT);\nCREATE TABLE two (x BIGINT)\n")])
+    await open_with([*MIGRATIONS, FIRST, step(2, "CREATE TABLE two (x BIGINT);\n-- the end\n")])
+
+
+async def test_migrations_are_read_in_the_order_of_their_numbers() -> None:
+    numbers = [found.number for found in migrations("cavra_service.store")]
+    assert numbers == sorted(numbers)
+    assert numbers[0] == 1
+
+
+async def test_two_processes_may_open_a_new_file_at_once(open_store: Open) -> None:
+    await asyncio.gather(*(open_store() for _ in range(4)))
+
+
+def test_blocks_have_names_of_their_own() -> None:
+    assert not blocks("cavra_service.store").keys() & listing_blocks().keys()
+    assert {"insert_record", "counters", "list_1", "count_3"} <= QUERIES.keys()
