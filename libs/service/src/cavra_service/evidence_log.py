@@ -171,7 +171,7 @@ class EvidenceLog(rpc.EvidenceLogServicer):
         """The first index not before a moment: as records are in order of time, a moment is an index."""
         if not request.HasField(bound):
             return None
-        moment = text(from_timestamp(getattr(request, bound)))
+        moment = text(from_timestamp(getattr(request, bound), bound))
         row = await self._store.row("first_index_since", moment=moment)
         return _MAX_INDEX if row is None else row["idx"]
 

@@ -22,12 +22,12 @@ def timestamp(value: datetime | None) -> Timestamp | None:
     return stamp
 
 
-def from_timestamp(value: Timestamp) -> datetime:
-    """As an aware datetime in UTC. Raises Refused for a time outside the years 1 to 9999."""
+def from_timestamp(value: Timestamp, field: str = "") -> datetime:
+    """As an aware datetime in UTC. Raises Refused, naming `field`, for a time outside the years 1 to 9999."""
     try:
         return value.ToDatetime(UTC)
     except ValueError:
-        raise Refused("invalid_value", "a time outside the years 1 to 9999") from None
+        raise Refused("invalid_value", "a time outside the years 1 to 9999", field) from None
 
 
 def record_of_entry(entry: Entry, origin: str) -> pb.Record:
