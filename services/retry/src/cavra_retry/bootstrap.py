@@ -1,0 +1,54 @@
+"""The composition root of the retry service: settings in, a running server out."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from datetime import datetime
+
+from cavra_service.client import Caller, connect
+from cavra_service.evidence_log import evidence_servicer
+from cavra_service.identity import TokenVerifier, service_token
+from cavra_service.runtime import Service, open_store, utc_now
+from cavra_service.server import serving
+from cavra_service.settings import Settings
+
+from cavra_retry.execution import Executor, OwnedTasks
+from cavra_retry.peer import Delivery
+from cavra_retry.rpc import retry_servicer
+from cavra_retry.rpc.base import Parts
+from cavra_retry.settings import RetrySettings
+
+_NAME = "retry"
+
+
+@asynccontextmanager
+async def start(settings: Settings, clock: Callable[[], datetime] = utc_now) -> AsyncIterator[str]:
+    """Serve while the context is open; gives host:port. On leaving, what is being sent may finish within the drain time."""
+    own = RetrySettings(**settings.model_dump())
+    verifier = TokenVerifier.of(own)
+    store = await open_store(own, _NAME, ["cavra_retry.store"])
+    channel = connect(own.delivery_address)
+    tasks = OwnedTasks()
+    try:
+        caller = Caller(lambda: service_token(own, _NAME), own.call_timeout_seconds)
+        key = bytes.fromhex((own.identity / "trust" / "delivery.pub").read_text())
+        delivery = Delivery(channel, caller, key)
+        executor = Executor(store, delivery, clock)
+        parts = Parts(store, delivery, own, executor, tasks, clock)
+        reconciling = asyncio.create_task(executor.keep_reconciling(own.reconcile_seconds))
+        try:
+            address = f"{own.host}:{own.retry_port}"
+            servicers = [retry_servicer(parts), evidence_servicer(store)]
+            async with serving(servicers, verifier, address, own.drain_seconds) as bound:
+                yield bound
+        finally:
+            reconciling.cancel()
+            with suppress(asyncio.CancelledError):
+                await reconciling
+            await tasks.close(own.drain_seconds)
+    finally:
+        await channel.close()
+        await store.close()
+
+
+SERVICE = Service(_NAME, start)

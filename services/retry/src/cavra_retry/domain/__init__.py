@@ -1,0 +1,1 @@
+"""The rules of retries and approvals, as plain functions over frozen values."""

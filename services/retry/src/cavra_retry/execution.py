@@ -1,0 +1,256 @@
+"""The machine behind live retries: claims and intents in one commit, then the sends, then each outcome as it comes.
+
+All of it runs in tasks that the service owns: a caller who goes away ends the waiting, never the work.
+
+What is lost on the way (delivery was down, this process died) stays claimed. `reconcile` then asks delivery for the record of the
+execution and writes down what it says. An execution of which delivery has no record stays claimed, so nothing is ever sent twice: whether
+it was sent can't be told from here before delivery can fence an execution id.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, TypeVar
+
+import structlog
+from cavra.evidence.v1 import evidence_pb2 as evidence
+from cavra_evidence.draft import Cause
+from cavra_evidence.ids import new_id
+from cavra_evidence.log import Entry
+from cavra_evidence.records.retry import (
+    ApprovalDecision,
+    ExecutionRecord,
+    RetryIntent,
+)
+from cavra_service.errors import Refused
+from cavra_service.store.protocol import Commit, Conflict, Store
+from cavra_service.wire import record_of_entry, record_of_row
+from cavra_verify.canonical import parse
+from cavra_verify.signatures import RECORD_TYPE, SignatureError, verify_signature
+
+from cavra_retry.domain.executions import Claim, Outcome, intend, record_execution
+from cavra_retry.domain.failures import FailureKey
+from cavra_retry.domain.items import ENDED, Item, advance
+from cavra_retry.domain.plans import Planned
+from cavra_retry.domain.runs import Approvals, RunRequest, Selection, claimable, record_run, select
+from cavra_retry.peer import Delivery, Sending, Sent
+from cavra_retry.store import items as item_rows
+from cavra_retry.store import plans as plan_rows
+
+T = TypeVar("T")
+
+log = structlog.get_logger()
+
+_ATTEMPTS = 6
+_EXPLAINED = 50
+"""Ended items looked up to say why a retry was not taken: what a run's record can list."""
+
+
+@dataclass(frozen=True, slots=True)
+class Executed:
+    """One live retry."""
+
+    claim: Claim
+    sent: Sent | None
+    """What delivery answered; None while that is not known here."""
+    execution: evidence.Record | None
+    """The execution record; None while the outcome is not known here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """One run."""
+
+    plan: evidence.Record
+    run: evidence.Record
+    results: Sequence[Executed]
+
+
+class OwnedTasks:
+    """Work that outlives the call that asked for it."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    async def finish(self, work: Coroutine[Any, Any, T]) -> T:
+        """The result of `work`, which goes on when the waiting is cancelled."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+        return await asyncio.shield(task)
+
+    def _done(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            # Who waits is told as well; this is for those who went away.
+            log.info("owned_task_failed", error=type(task.exception()).__name__)
+
+    async def close(self, timeout_seconds: float) -> None:
+        """Wait for what is under way, at most so long; then stop it."""
+        if not self._tasks:
+            return
+        _, late = await asyncio.wait(self._tasks, timeout=timeout_seconds)
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
+
+
+class Executor:
+    """Runs what was approved."""
+
+    def __init__(self, store: Store, delivery: Delivery, clock: Callable[[], datetime]) -> None:
+        self._store = store
+        self._delivery = delivery
+        self._clock = clock
+        self._under_way: set[str] = set()
+
+    async def run(self, request: RunRequest, planned: Planned, sending: Sending) -> Ran:
+        """One run: record its plan, claim, send, record. A dry run only selects.
+
+        A claim that another run has taken meanwhile shows as a follow-up. Raises Refused `service_unavailable`, with nothing written, when
+        delivery can't say what would be sent.
+        """
+        approvals = await self._approvals(request, planned)
+        plan = (await self._store.commit(Commit([planned.draft], plan_rows.keep_retry_plan(planned))))[0]
+        for _ in range(_ATTEMPTS):
+            selection = select(request, planned, approvals)
+            claims = [self._claim(request, item) for item in selection.items]
+            self._under_way |= {claim.execution_id for claim in claims}
+            try:
+                entries = await self._commit_run(request, planned, plan.record_hash, selection, claims)
+            except Conflict:
+                self._under_way -= {claim.execution_id for claim in claims}
+                approvals = await self._approvals(request, planned)
+                continue
+            intents = [
+                Cause(entry.id, entry.kind, entry.record_hash.hex()) for entry in entries[: len(claims)]
+            ]
+            results = await self._send(claims, intents, sending)
+            origin = self._store.origin
+            return Ran(record_of_entry(plan, origin), record_of_entry(entries[-1], origin), results)
+        raise Conflict("run: others were faster each time")
+
+    async def _commit_run(
+        self,
+        request: RunRequest,
+        planned: Planned,
+        plan_hash: bytes,
+        selection: Selection,
+        claims: Sequence[Claim],
+    ) -> list[Entry]:
+        """Claims, intents and the run's record: all of them or none."""
+        run = record_run(request, planned.record, plan_hash.hex(), selection, claims)
+        statements = [
+            *map(item_rows.move_item, selection.changed),
+            *map(
+                item_rows.move_item, (replace(claim.item, version=claim.item.version - 1) for claim in claims)
+            ),
+            *map(item_rows.keep_claim, claims),
+        ]
+        gauges = {
+            "worker_retryable": planned.record.retryable_count,
+            "worker_selected": len(selection.selected),
+        }
+        return await self._store.commit(Commit([*map(intend, claims), run], statements, gauges))
+
+    def _claim(self, request: RunRequest, item: Item) -> Claim:
+        taken = replace(item, state=advance(item.state, "claim"), version=item.version + 1)
+        return Claim(
+            new_id(ExecutionRecord.KIND.prefix),
+            new_id(RetryIntent.KIND.prefix),
+            request.run_id,
+            taken,
+            request.actor,
+            request.now,
+        )
+
+    async def _approvals(self, request: RunRequest, planned: Planned) -> Approvals | None:
+        if not request.live:
+            return None
+        items = await item_rows.live_items(self._store)
+        await self._add_ended(items, planned)
+        may_be = claimable(request, planned, items)
+        descriptions = await self._delivery.describe([one.failure.key for one, _ in may_be])
+        verified = {item.item_id for _, item in may_be if await self._verified(item)}
+        return Approvals(items, descriptions, frozenset(verified))
+
+    async def _add_ended(self, items: dict[FailureKey, Item], planned: Planned) -> None:
+        """Say of the oldest candidates without a live item how their newest one ended."""
+        keys = [one.failure.key for one in planned.judged if one.failure.key not in items]
+        for key in keys[:_EXPLAINED]:
+            newest = await item_rows.newest_item(self._store, key)
+            if newest is not None and newest.state in ENDED:
+                items[key] = newest
+
+    async def _verified(self, item: Item) -> bool:
+        """Whether signed decisions on exactly this digest make the quorum: rows alone authorise nothing."""
+        approvers: set[tuple[str, str]] = set()
+        for decision in item.decisions:
+            row = await self._store.row("record", id=decision.decision_id)
+            if row is None or decision.state != "approved":
+                continue
+            try:
+                verify_signature(self._store.signer.public, row["signature"], RECORD_TYPE, row["canonical"])
+                record = ApprovalDecision.read(row["canonical"])
+            except (SignatureError, ValueError):
+                return False
+            actor = parse(row["canonical"])["actor"]
+            if decision.person != (actor["iss"], actor["sub"]):
+                return False
+            if record.approval_state == "approved" and record.item_digest == item.digest:
+                approvers.add(decision.person)
+        return len(approvers) >= item.policy.required_approvals
+
+    async def _send(
+        self, claims: Sequence[Claim], intents: Sequence[Cause], sending: Sending
+    ) -> list[Executed]:
+        """Send all claims in one stream and record each outcome as it arrives."""
+        results = {claim.execution_id: Executed(claim, None, None) for claim in claims}
+        try:
+            if claims:
+                async for sent in self._delivery.send(claims, intents, sending):
+                    claim = results[sent.execution_id].claim
+                    execution = await self.settle(claim, sent.outcome)
+                    results[sent.execution_id] = Executed(claim, sent, execution)
+        except Refused as refused:
+            log.warning("outcomes_lost", reason=refused.reason, executions=len(claims))
+        except SignatureError:
+            log.error("outcomes_not_signed_by_delivery", executions=len(claims))
+        finally:
+            self._under_way -= results.keys()
+        return list(results.values())
+
+    async def settle(self, claim: Claim, outcome: Outcome) -> evidence.Record:
+        """Record what became of a claim, once; a second outcome answers with what is recorded."""
+        settled = replace(claim.item, state=advance(claim.item.state, "settle"))
+        draft = record_execution(claim, outcome, self._clock())
+        statements = [item_rows.settle(claim.execution_id, outcome.status), item_rows.move_item(settled)]
+        try:
+            entries = await self._store.commit(Commit([draft], statements))
+        except Conflict:
+            row = await self._store.row("record", id=claim.execution_id)
+            if row is None:
+                raise
+            return record_of_row(row, self._store.origin)
+        return record_of_entry(entries[0], self._store.origin)
+
+    async def reconcile(self) -> None:
+        """Record the outcomes that delivery knows and this service does not."""
+        for claim in await item_rows.claims_without_outcome(self._store):
+            if claim.execution_id in self._under_way:
+                continue
+            outcome = await self._delivery.recorded(claim.execution_id)
+            if outcome is not None:
+                await self.settle(claim, outcome)
+
+    async def keep_reconciling(self, seconds: float) -> None:
+        """Reconcile now and every so many seconds, until cancelled. A peer that is down is asked again."""
+        while True:
+            try:
+                await self.reconcile()
+            except Refused as refused:
+                log.info("reconcile_postponed", reason=refused.reason)
+            except Exception as error:
+                log.error("reconcile_failed", error=type(error).__name__, exc_info=error)
+            await asyncio.sleep(seconds)

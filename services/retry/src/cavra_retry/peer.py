@@ -1,0 +1,226 @@
+"""The delivery service as this one needs it: open failures, what would be sent, and the sends themselves."""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import grpc
+from cavra.delivery.v1 import delivery_pb2 as pb
+from cavra.delivery.v1 import delivery_pb2_grpc as delivery_rpc
+from cavra.evidence.v1 import evidence_pb2 as evidence
+from cavra.evidence.v1 import evidence_pb2_grpc as evidence_rpc
+from cavra_evidence.draft import Actor, Cause
+from cavra_evidence.records.delivery import ConnectorDelivery
+from cavra_service.client import Caller
+from cavra_service.wire import actor_to_wire, cause_from_wire, cause_of, cause_to_wire, from_timestamp
+from cavra_verify.signatures import RECORD_TYPE, verify_signature
+
+from cavra_retry.domain.executions import Claim, Outcome, Status
+from cavra_retry.domain.failures import Content, Description, Failure, FailureKey
+
+_PAGE: Final = 500
+_BATCH: Final = 100
+_SENDS_AT_ONCE: Final = 16
+_WAIT_BETWEEN_TRIES_SECONDS: Final = 2
+
+_STATUS: Final[dict[int, Status]] = {
+    pb.SEND_OUTCOME_DELIVERED: "delivered",
+    pb.SEND_OUTCOME_FAILED: "failed",
+    pb.SEND_OUTCOME_SKIPPED: "skipped",
+    pb.SEND_OUTCOME_UNKNOWN: "unknown",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """How long and how often one send is tried."""
+
+    retries: int
+    """Further tries within one send."""
+    timeout_seconds: int
+    """Seconds one try may take."""
+
+    def deadline(self, sends: int) -> float:
+        """Seconds after which the outcome of so many sends is no longer waited for."""
+        waves = -(-sends // _SENDS_AT_ONCE)
+        return waves * (self.retries + 1) * (self.timeout_seconds + _WAIT_BETWEEN_TRIES_SECONDS) + 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What delivery answered to one claim."""
+
+    execution_id: str
+    outcome: Outcome
+    delivery_plan: evidence.Record | None
+    """The retry's own delivery plan; None when skipped."""
+    delivery: evidence.Record | None
+    """The connector delivery; None when skipped."""
+
+
+class Delivery:
+    """Calls to the delivery service. Each raises Refused, `service_unavailable` when it is down."""
+
+    def __init__(self, channel: grpc.aio.Channel, caller: Caller, key: bytes) -> None:
+        """`key`: delivery's raw public key, by which its records are checked."""
+        self._stub = delivery_rpc.DeliveryServiceStub(channel)
+        self._log = evidence_rpc.EvidenceLogStub(channel)
+        self._caller = caller
+        self._key = key
+
+    async def open_failures(self) -> list[Failure]:
+        """All open failures, oldest first."""
+        found: list[Failure] = []
+        token = ""
+        while True:
+            request = pb.ListFailuresRequest(page_size=_PAGE, page_token=token)
+            response = await self._caller.unary(self._stub.ListFailures, request)
+            found += map(_failure, response.failures)
+            token = response.next_page_token
+            if not token:
+                return found
+
+    async def failures(self, keys: Sequence[FailureKey]) -> dict[FailureKey, Failure]:
+        """Failures by key as they are now, open or not; unknown keys are left out."""
+        found: dict[FailureKey, Failure] = {}
+        for batch in _batches(keys):
+            request = pb.BatchGetFailuresRequest(keys=batch)
+            response = await self._caller.unary(self._stub.BatchGetFailures, request)
+            found |= {failure.key: failure for failure in map(_failure, response.failures)}
+        return found
+
+    async def describe(self, keys: Sequence[FailureKey]) -> dict[FailureKey, Description]:
+        """What would be sent for each failure; unknown keys are left out."""
+        found: dict[FailureKey, Description] = {}
+        for batch in _batches(keys):
+            request = pb.DescribeRetriesRequest(keys=batch)
+            response = await self._caller.unary(self._stub.DescribeRetries, request)
+            found |= {_key(one.key): _description(one) for one in response.descriptions}
+        return found
+
+    async def send(
+        self, claims: Sequence[Claim], intents: Sequence[Cause], sending: Sending
+    ) -> AsyncIterator[Sent]:
+        """Send claimed retries; each answer as soon as delivery has made it durable. `intents` carry their hashes.
+
+        Raises SignatureError for a record that delivery's key did not sign.
+        """
+        request = pb.SendRetriesRequest(
+            sends=[_send(claim, intent) for claim, intent in zip(claims, intents, strict=True)],
+            executed_by=actor_to_wire(claims[0].executor),
+            retries=sending.retries,
+            timeout_seconds=sending.timeout_seconds,
+        )
+        answers = self._caller.stream(self._stub.SendRetries, request, timeout=sending.deadline(len(claims)))
+        async for response in answers:
+            for result in response.results:
+                yield self._sent(result)
+
+    async def recorded(self, execution_id: str) -> Outcome | None:
+        """The outcome that delivery has recorded for an execution; None when there is no record of it.
+
+        Raises SignatureError or ValueError for what is no such record.
+        """
+        request = evidence.ListRecordsRequest(
+            filters=[
+                evidence.Filter(name="execution_id", value=execution_id),
+                evidence.Filter(name="metadata_kind", value=ConnectorDelivery.KIND.kind),
+            ],
+            page_size=1,
+        )
+        response = await self._caller.unary(self._log.ListRecords, request)
+        if not response.records:
+            return None
+        record = response.records[0]
+        delivery = ConnectorDelivery.read(record.canonical)
+        status = next((known for known in _STATUS.values() if known == delivery.deliveries[0].outcome), None)
+        if status is None or delivery.execution_id != execution_id:
+            raise ValueError("got another record, expected the connector delivery of the execution")
+        return Outcome(status, "", delivery.delivery_plan_id, self._verified(record))
+
+    async def connectors(self) -> list[pb.Connector]:
+        """The configured connectors, by name."""
+        response = await self._caller.unary(self._stub.ListConnectors, pb.ListConnectorsRequest())
+        return list(response.connectors)
+
+    async def send_alert(
+        self, plan: evidence.Record, health_id: str, providers: Sequence[str], actor: Actor, sending: Sending
+    ) -> pb.SendAlertResponse:
+        """Send an alert plan that is durable to its selected providers."""
+        request = pb.SendAlertRequest(
+            providers=providers,
+            health_id=health_id,
+            plan=cause_to_wire(cause_of(plan)),
+            plan_canonical=plan.canonical,
+            requested_by=actor_to_wire(actor),
+            retries=sending.retries,
+            timeout_seconds=sending.timeout_seconds,
+        )
+        response: pb.SendAlertResponse = await self._caller.unary(
+            self._stub.SendAlert, request, timeout=sending.deadline(len(providers))
+        )
+        return response
+
+    async def counters(self, prefix: str) -> dict[str, int]:
+        """Counters of delivery's log whose name starts so."""
+        response = await self._caller.unary(self._log.GetCounters, evidence.GetCountersRequest(prefix=prefix))
+        return dict(response.counters)
+
+    def _sent(self, result: Any) -> Sent:
+        if result.outcome == pb.SEND_OUTCOME_SKIPPED:
+            return Sent(result.execution_id, Outcome("skipped", result.skipped_reason), None, None)
+        delivery = self._verified(result.delivery)
+        outcome = Outcome(_STATUS[result.outcome], "", result.delivery_plan.id, delivery)
+        return Sent(result.execution_id, outcome, result.delivery_plan, result.delivery)
+
+    def _verified(self, record: evidence.Record) -> Cause:
+        """A record as a cause, once its signature holds: an effect is claimed on nobody else's word."""
+        verify_signature(self._key, record.signature, RECORD_TYPE, record.canonical)
+        return cause_of(record)
+
+
+def _batches(keys: Sequence[FailureKey]) -> list[list[pb.FailureKey]]:
+    wire = [pb.FailureKey(**key._asdict()) for key in keys]
+    return [wire[at : at + _BATCH] for at in range(0, len(wire), _BATCH)]
+
+
+def _key(key: pb.FailureKey) -> FailureKey:
+    return FailureKey(key.delivery_id, key.audit_id, key.provider)
+
+
+def _failure(failure: pb.Failure) -> Failure:
+    return Failure(
+        key=_key(failure.key),
+        open=failure.open,
+        failure_count=failure.failure_count,
+        next_attempt_number=failure.next_attempt_number,
+        first_failed_at=from_timestamp(failure.first_failed_at),
+        latest_failed_at=from_timestamp(failure.latest_failed_at),
+        latest_delivery_id=failure.latest_delivery_id,
+        failed_status_codes=tuple(failure.failed_status_codes),
+        latest_record=cause_from_wire(failure.latest_record),
+        in_flight=failure.in_flight,
+        outcome_unknown=failure.outcome_unknown,
+    )
+
+
+def _description(one: Any) -> Description:
+    if one.unavailable_reason:
+        return Description(None, one.unavailable_reason)
+    return Description(
+        Content(one.audit_package_hash.hex(), one.payload_hash.hex(), one.destination_fingerprint.hex())
+    )
+
+
+def _send(claim: Claim, intent: Cause) -> pb.RetrySend:
+    item = claim.item
+    return pb.RetrySend(
+        execution_id=claim.execution_id,
+        key=pb.FailureKey(**item.key._asdict()),
+        attempt_number=item.attempt_number,
+        payload_hash=bytes.fromhex(item.content.payload_hash),
+        destination_fingerprint=bytes.fromhex(item.content.destination_fingerprint),
+        intent=cause_to_wire(intent),
+        run_id=claim.run_id,
+        retry_plan_id=item.review.retry_plan_id,
+    )

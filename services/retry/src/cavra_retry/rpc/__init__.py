@@ -1,0 +1,21 @@
+"""The RPCs of the retry service: decode, authorise, load, decide, commit, encode."""
+
+from cavra.retry.v1 import retry_pb2_grpc as rpc
+from cavra_service.server import Servicer
+
+from cavra_retry.rpc.approvals import Approvals
+from cavra_retry.rpc.base import Parts
+from cavra_retry.rpc.health import HealthAlerts
+from cavra_retry.rpc.planning import Planning
+from cavra_retry.rpc.worker import Worker
+
+
+class RetryService(Planning, Approvals, Worker, HealthAlerts, rpc.RetryServiceServicer):
+    """All RPCs of `cavra.retry.v1.RetryService`."""
+
+
+def retry_servicer(parts: Parts) -> Servicer:
+    """The RetryService over `parts`, to be served."""
+    return Servicer(
+        "cavra.retry.v1.RetryService", rpc.add_RetryServiceServicer_to_server, RetryService(parts)
+    )

@@ -1,0 +1,165 @@
+"""Approval plans and decisions."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, Final
+from weakref import WeakValueDictionary
+
+from cavra.retry.v1 import retry_pb2 as pb
+from cavra_evidence.draft import Actor
+from cavra_evidence.guard import matches
+from cavra_evidence.ids import new_id
+from cavra_evidence.log import Entry
+from cavra_evidence.records.retry import ApprovalDecision, ApprovalPlan
+from cavra_evidence.refusal import Refusal
+from cavra_evidence.times import text
+from cavra_service.identity import caller
+from cavra_service.store.protocol import Commit, Statement
+from cavra_service.wire import record_of_entry
+
+from cavra_retry.domain.approvals import (
+    ApprovalPolicy,
+    Candidate,
+    Request,
+    Wording,
+    plan_approval,
+    record_decision,
+)
+from cavra_retry.domain.failures import Description
+from cavra_retry.domain.items import Decision, Verb, Vote, decide
+from cavra_retry.domain.plans import PlanItem
+from cavra_retry.rpc.base import Parts, Topic, decided, member, only, optional, required
+from cavra_retry.store import items, plans
+
+_VERBS: Final[dict[int, Verb]] = {
+    pb.APPROVAL_STATE_UNSPECIFIED: "approved",
+    pb.APPROVAL_STATE_APPROVED: "approved",
+    pb.APPROVAL_STATE_DENIED: "denied",
+    pb.APPROVAL_STATE_DEFERRED: "deferred",
+    pb.APPROVAL_STATE_EXPIRED: "expired",
+    pb.APPROVAL_STATE_REVOKED: "revoked",
+}
+
+
+class Approvals(Topic):
+    """PlanApproval and DecideApproval."""
+
+    def __init__(self, parts: Parts) -> None:
+        super().__init__(parts)
+        # Those who decide on one item take turns: each would else find its version moved by the other.
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    async def PlanApproval(self, request: pb.PlanApprovalRequest, context: Any) -> pb.PlanApprovalResponse:
+        """See the contract."""
+        parts, asked, actor = self._parts, request.approval_policy, caller().actor
+        policy = installation_policy(parts).tightened(
+            optional(asked, "required_approvals"),
+            optional(asked, "expires_in_minutes"),
+            optional(asked, "separation_of_duties"),
+            optional(asked, "require_retry_ack"),
+        )
+        entry = await decided(lambda: self._plan(policy, actor))
+        return pb.PlanApprovalResponse(plan=record_of_entry(entry, parts.store.origin))
+
+    async def _plan(self, policy: ApprovalPolicy, actor: Actor) -> Entry:
+        parts = self._parts
+        plan_id, omitted = await plans.newest_retry_plan(parts.store)
+        candidates = await self._candidates(await plans.plan_items(parts.store, plan_id))
+        item_ids = [new_id("gordackretryitem") for _ in candidates]
+        request = Request(new_id(ApprovalPlan.KIND.prefix), policy, actor, parts.clock(), item_ids)
+        planned = plan_approval(request, candidates, plan_id, omitted)
+        statements: list[Statement] = plans.keep_approval_plan(planned)
+        for one in planned.entries:
+            statements += [items.move_item(one.ended)] if one.ended else []
+            statements += [items.open_item(one.item)] if one.opened and one.item else []
+        return (await parts.store.commit(Commit([planned.draft], statements)))[0]
+
+    async def _candidates(self, planned: Sequence[PlanItem]) -> list[Candidate]:
+        """The failures that the newest retry plan would retry and that are still open, oldest first."""
+        store, delivery = self._parts.store, self._parts.delivery
+        kept = {one.key: one for one in planned if one.action != "suppress"}
+        failures = await delivery.failures(list(kept))
+        wanted = [key for key in kept if key in failures and failures[key].open]
+        descriptions = await delivery.describe(wanted)
+        return [
+            Candidate(
+                kept[key],
+                failures[key],
+                descriptions.get(key, Description(None, "audit_package_not_found")),
+                await plans.newest_ack(store, key),
+                await items.newest_item(store, key),
+            )
+            for key in wanted
+        ]
+
+    async def DecideApproval(
+        self, request: pb.DecideApprovalRequest, context: Any
+    ) -> pb.DecideApprovalResponse:
+        """See the contract."""
+        store, who = self._parts.store, caller().actor
+        provider = required(request, "provider")
+        verb = member(_VERBS, request.approval_state, "approval_state")
+        if request.item_digest and not matches("hash", request.item_digest):
+            raise Refusal("invalid_value", "64 hex digits", "item_digest")
+        plan = await store.row("approval_plan", approval_plan_id=request.approval_plan_id)
+        if plan is None:
+            raise Refusal("unknown_plan", "no such approval plan", "approval_plan_id")
+        author = (plan["planner_iss"], plan["planner_sub"])
+        rows = await store.rows(
+            "approval_plan_items",
+            approval_plan_id=request.approval_plan_id,
+            provider=provider,
+            retry_plan_id=request.retry_plan_id,
+            delivery_id=request.delivery_id,
+            audit_id=request.audit_id,
+        )
+        item_id: str = only(rows)["item_id"]
+        if not item_id:
+            message = "acknowledge the retry, then plan its approval again"
+            raise Refusal("acknowledgement_required", message, "provider")
+        vote = Vote(verb, who.key, author, request.item_digest)
+        async with self._turns.setdefault(item_id, asyncio.Lock()):
+            return await decided(lambda: self._decide(request, item_id, vote, who))
+
+    async def _decide(
+        self, request: pb.DecideApprovalRequest, item_id: str, vote: Vote, actor: Actor
+    ) -> pb.DecideApprovalResponse:
+        store = self._parts.store
+        item, now = await items.item(store, item_id), self._parts.clock()
+        ack = await plans.newest_ack(store, item.key)
+        state = decide(item, vote, ack, now)
+        decision = Decision(
+            new_id(ApprovalDecision.KIND.prefix), vote.verb, vote.person, actor.name, text(now)
+        )
+        draft = record_decision(
+            decision.decision_id,
+            request.approval_plan_id,
+            item,
+            vote,
+            state,
+            Wording(request.external_ref, request.notes),
+            actor,
+            now,
+        )
+        moved = replace(item, state=state)
+        if state == "approved":
+            completing = decision.decision_id
+            moved = replace(moved, approval_plan_id=request.approval_plan_id, approval_decision_id=completing)
+        statements = [items.move_item(moved), items.keep_decision(item, decision)]
+        if vote.verb == "approved" and item.policy.require_retry_ack and ack is not None:
+            statements.append(plans.check_ack(item.key, ack.acknowledgement_id))
+        entries = await store.commit(Commit([draft], statements))
+        record = record_of_entry(entries[0], store.origin)
+        return pb.DecideApprovalResponse(decision=record, item_state=state)
+
+
+def installation_policy(parts: Parts) -> ApprovalPolicy:
+    """What an approval takes in this installation."""
+    settings = parts.settings
+    return ApprovalPolicy(
+        settings.approval_required_approvals,
+        settings.approval_expires_in_minutes,
+        settings.approval_separation_of_duties,
+        settings.approval_require_retry_ack,
+    )

@@ -1,0 +1,104 @@
+"""Worker runs: live, dry, listed and counted."""
+
+from typing import Any, Final
+
+from cavra.retry.v1 import retry_pb2 as pb
+from cavra_evidence.ids import new_id
+from cavra_evidence.records.retry import RetryPlan, WorkerRun
+from cavra_evidence.refusal import Refusal
+from cavra_service.identity import caller
+from cavra_service.store import listing
+from cavra_service.wire import record_of_row, timestamp
+
+from cavra_retry.domain.plans import plan_retries
+from cavra_retry.domain.runs import RunRequest, schedule_slot
+from cavra_retry.execution import Executed
+from cavra_retry.peer import Sending
+from cavra_retry.rpc.base import Topic, bounded, optional, retry_policy, sending
+from cavra_retry.store import items, runs
+
+_LATEST: Final = 10
+_MOST_OFFSET: Final = 10_000
+_MOST_LIMIT: Final = 500
+
+
+class Worker(Topic):
+    """RunWorker, ListWorkerRuns and GetWorkerDashboard."""
+
+    async def RunWorker(self, request: pb.RunWorkerRequest, context: Any) -> pb.RunWorkerResponse:
+        """See the contract."""
+        parts, now = self._parts, self._parts.clock()
+        policy = retry_policy(request.retry_policy, parts.settings)
+        enabled = optional(request.schedule, "enabled")
+        run = RunRequest(
+            run_id=new_id(WorkerRun.KIND.prefix),
+            live=request.execute,
+            most=bounded(request, "max_retry_deliveries", 5, 1, 25),
+            providers=frozenset(request.providers),
+            schedule=schedule_slot(
+                bounded(request.schedule, "interval_minutes", 60, 1, 10_080),
+                request.schedule.cadence or "interval",
+                True if enabled is None else enabled,
+                now,
+            ),
+            actor=caller().actor,
+            now=now,
+        )
+        tries: Sending = sending(request)
+        failures = await parts.delivery.open_failures()
+        planned = plan_retries(new_id(RetryPlan.KIND.prefix), failures, policy, run.actor, now)
+        ran = await parts.tasks.finish(parts.executor.run(run, planned, tries))
+        results = [_result(index, one) for index, one in enumerate(ran.results)]
+        return pb.RunWorkerResponse(run=ran.run, retry_plan=ran.plan, results=results)
+
+    async def ListWorkerRuns(
+        self, request: pb.ListWorkerRunsRequest, context: Any
+    ) -> pb.ListWorkerRunsResponse:
+        """See the contract."""
+        store = self._parts.store
+        if not 0 <= request.limit <= _MOST_LIMIT:
+            raise Refusal("invalid_value", f"0 to {_MOST_LIMIT}", "limit")
+        if request.offset < 0:
+            raise Refusal("invalid_value", "not negative", "offset")
+        if request.offset > _MOST_OFFSET:
+            raise Refusal("use_cursor", "page on with a cursor over the history", "offset")
+        terms = runs.terms(optional(request, "dry_run"))
+        found = await runs.newest(store, terms, request.limit or 50, request.offset)
+        total, _ = await listing.total(store, terms, first=0, before=None)
+        return pb.ListWorkerRunsResponse(
+            runs=[record_of_row(row, store.origin) for row in found], total=total
+        )
+
+    async def GetWorkerDashboard(
+        self, request: pb.GetWorkerDashboardRequest, context: Any
+    ) -> pb.GetWorkerDashboardResponse:
+        """See the contract. The level is that of the newest run: it clears with the next."""
+        store = self._parts.store
+        latest = await runs.newest(store, runs.terms(None), _LATEST)
+        newest = WorkerRun.read(latest[0]["canonical"]) if latest else None
+        failed = await items.failed_retries(store, newest.run_id) if newest else []
+        left = 0
+        if newest:
+            done = 0 if newest.dry_run else newest.summary.selected_retry_count
+            left = newest.summary.retryable_count - done
+        return pb.GetWorkerDashboardResponse(
+            generated_at=timestamp(self._parts.clock()),
+            alert_level="critical" if failed else "warning" if left else "healthy",
+            run_count=await runs.count(store, f"metadata_kind={WorkerRun.KIND.kind}"),
+            dry_run_count=await runs.count(store, "dry_run=true"),
+            executed_count=await runs.count(store, "dry_run=false"),
+            retryable_count=await runs.count(store, "gauge:worker_retryable"),
+            selected_retry_count=await runs.count(store, "gauge:worker_selected"),
+            latest=[record_of_row(row, store.origin) for row in latest],
+        )
+
+
+def _result(index: int, one: Executed) -> pb.RunWorkerResponse.RetryResult:
+    sent = one.sent
+    return pb.RunWorkerResponse.RetryResult(
+        selected_index=index,
+        delivery_plan=sent.delivery_plan if sent else None,
+        delivery=sent.delivery if sent else None,
+        execution=one.execution,
+        skipped=sent.outcome.skipped_reason if sent else "",
+    )

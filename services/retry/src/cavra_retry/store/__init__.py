@@ -1,0 +1,1 @@
+"""What the retry service keeps beside its log: plans, acknowledgements, approval items, executions, alerts."""

@@ -1,0 +1,63 @@
+"""Alert plans, whom they told, and when each provider was last told of a cause."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from cavra_evidence.records.retry import HealthAlertPlan
+from cavra_evidence.times import moment, text
+from cavra_service.store.protocol import Row, Statement, Store
+
+_END = datetime.max.replace(tzinfo=UTC)
+
+
+def keep_plan(plan: HealthAlertPlan, cause: str, suppressed_since: datetime) -> list[Statement]:
+    """An alert plan and whom it tells. A Conflict when somebody has told one of them of the same cause meanwhile."""
+    unless_after = text(_END if plan.force else suppressed_since)
+    statements = [Statement("add_alert_plan", {"plan_id": plan.plan_id, "health_id": plan.health_id})]
+    for provider in plan.selected_providers:
+        route = {"plan_id": plan.plan_id, "provider": provider, "health_id": plan.health_id}
+        send = {
+            "provider": provider,
+            "cause": cause,
+            "plan_id": plan.plan_id,
+            "sent_at": plan.generated_at,
+            "unless_after": unless_after,
+        }
+        statements += [Statement("add_alert_route", route), Statement("set_alert_send", send, expect=1)]
+    return statements
+
+
+def forget_sends(plan_id: str, cause: str, providers: Sequence[str]) -> list[Statement]:
+    """What did not arrive suppresses nothing."""
+    return [
+        Statement("forget_alert_send", {"provider": name, "cause": cause, "plan_id": plan_id})
+        for name in providers
+    ]
+
+
+async def last_sent(store: Store, cause: str) -> dict[str, datetime]:
+    """When each provider was last told of a cause."""
+    rows = await store.rows("alert_sends", cause=cause)
+    return {row["provider"]: moment(row["sent_at"]) for row in rows}
+
+
+async def plan_of(store: Store, health_id: str) -> str:
+    """The alert plan of a health report; empty when there is none."""
+    row = await store.row("alert_plan", health_id=health_id)
+    return "" if row is None else row["plan_id"]
+
+
+async def was_told(store: Store, plan_id: str, provider: str) -> Row | None:
+    """Whether a plan told a provider (None: it did not), and whether that was acknowledged."""
+    return await store.row("alert_route", plan_id=plan_id, provider=provider)
+
+
+def acknowledge(plan_id: str, provider: str) -> Statement:
+    """The first acknowledgement of an alert; a Conflict when there is one already."""
+    params = {"plan_id": plan_id, "provider": provider}
+    return Statement("acknowledge_alert_route", params, expect=1)
+
+
+async def outstanding(store: Store, limit: int) -> Sequence[Row]:
+    """Alerts that wait for an acknowledgement, oldest first."""
+    return await store.rows("outstanding_alert_routes", limit=limit)

@@ -1,0 +1,193 @@
+"""Approval items, their decisions and executions, as rows."""
+
+from dataclasses import replace
+from typing import Any
+
+from cavra_evidence.draft import Actor, Cause
+from cavra_evidence.records.retry import ItemPolicy
+from cavra_evidence.times import moment, text
+from cavra_service.store.protocol import Row, Statement, Store
+
+from cavra_retry.domain.executions import Claim, Status
+from cavra_retry.domain.failures import Content, FailureKey
+from cavra_retry.domain.items import Decision, Item, Review
+
+
+def open_item(item: Item) -> Statement:
+    """A new item. Another one of the same attempt and generation is a Conflict."""
+    review, acknowledger = item.review, item.review.acknowledger or ("", "")
+    params: dict[str, Any] = {
+        "item_id": item.item_id,
+        **item.key._asdict(),
+        "attempt_number": item.attempt_number,
+        "generation": item.generation,
+        "state": item.state,
+        "retry_plan_id": review.retry_plan_id,
+        "plan_hash": review.plan_hash,
+        "plan_index": review.plan_index,
+        "planner_iss": review.planner[0],
+        "planner_sub": review.planner[1],
+        "acknowledgement_id": review.acknowledgement_id,
+        "acknowledger_iss": acknowledger[0],
+        "acknowledger_sub": acknowledger[1],
+        "opened_plan_id": item.opened_plan_id,
+        "opener_iss": item.opener[0],
+        "opener_sub": item.opener[1],
+        "failed_id": item.failed.id,
+        "failed_kind": item.failed.kind,
+        "failed_hash": item.failed.record_hash,
+        "audit_package_hash": item.content.audit_package_hash,
+        "payload_hash": item.content.payload_hash,
+        "destination_fingerprint": item.content.destination_fingerprint,
+        "required_approvals": item.policy.required_approvals,
+        "separation_of_duties": int(item.policy.separation_of_duties),
+        "require_retry_ack": int(item.policy.require_retry_ack),
+        "expires_at": text(item.expires_at),
+    }
+    return Statement("add_item", params)
+
+
+def move_item(item: Item) -> Statement:
+    """An item in its new state; a Conflict unless it still has the version that was decided on."""
+    return Statement(
+        "set_item_state",
+        {
+            "item_id": item.item_id,
+            "version": item.version,
+            "state": item.state,
+            "approval_plan_id": item.approval_plan_id,
+            "approval_decision_id": item.approval_decision_id,
+        },
+        expect=1,
+    )
+
+
+def keep_decision(item: Item, decision: Decision) -> Statement:
+    """A further decision on an item."""
+    return Statement(
+        "add_item_decision",
+        {
+            "item_id": item.item_id,
+            "position": len(item.decisions),
+            "decision_id": decision.decision_id,
+            "state": decision.state,
+            "iss": decision.person[0],
+            "sub": decision.person[1],
+            "name": decision.name,
+            "decided_at": decision.decided_at,
+        },
+    )
+
+
+async def item(store: Store, item_id: str) -> Item:
+    """One item with its decisions. The id comes from another row, so it exists."""
+    row = await store.row("item", item_id=item_id)
+    if row is None:
+        raise LookupError("the store lacks an item that it names")
+    return await _with_decisions(store, row)
+
+
+async def newest_item(store: Store, key: FailureKey) -> Item | None:
+    """The newest item of a failure, with its decisions."""
+    row = await store.row("newest_item", **key._asdict())
+    return None if row is None else await _with_decisions(store, row)
+
+
+async def live_items(store: Store) -> dict[FailureKey, Item]:
+    """All items that may still be decided on, claimed or settled. A failure has one at most."""
+    found = [await _with_decisions(store, row) for row in await store.rows("live_items")]
+    return {one.key: one for one in found}
+
+
+async def _with_decisions(store: Store, row: Row) -> Item:
+    decisions = await store.rows("item_decisions", item_id=row["item_id"])
+    return replace(_item(row), decisions=tuple(_decision(one) for one in decisions))
+
+
+def _item(row: Row) -> Item:
+    acknowledged = bool(row["acknowledgement_id"])
+    return Item(
+        item_id=row["item_id"],
+        key=FailureKey(row["delivery_id"], row["audit_id"], row["provider"]),
+        attempt_number=row["attempt_number"],
+        generation=row["generation"],
+        state=row["state"],
+        version=row["version"],
+        review=Review(
+            row["retry_plan_id"],
+            row["plan_hash"],
+            row["plan_index"],
+            (row["planner_iss"], row["planner_sub"]),
+            row["acknowledgement_id"],
+            (row["acknowledger_iss"], row["acknowledger_sub"]) if acknowledged else None,
+        ),
+        opened_plan_id=row["opened_plan_id"],
+        opener=(row["opener_iss"], row["opener_sub"]),
+        failed=Cause(row["failed_id"], row["failed_kind"], row["failed_hash"]),
+        content=Content(row["audit_package_hash"], row["payload_hash"], row["destination_fingerprint"]),
+        policy=ItemPolicy(
+            required_approvals=row["required_approvals"],
+            separation_of_duties=bool(row["separation_of_duties"]),
+            require_retry_ack=bool(row["require_retry_ack"]),
+        ),
+        expires_at=moment(row["expires_at"]),
+        approval_plan_id=row["approval_plan_id"],
+        approval_decision_id=row["approval_decision_id"],
+    )
+
+
+def _decision(row: Row) -> Decision:
+    return Decision(
+        row["decision_id"], row["state"], (row["iss"], row["sub"]), row["name"], row["decided_at"]
+    )
+
+
+def keep_claim(claim: Claim) -> Statement:
+    """A claim. A second one of the same item, or of an attempt that was executed, is a Conflict."""
+    return Statement(
+        "add_execution",
+        {
+            "execution_id": claim.execution_id,
+            "item_id": claim.item.item_id,
+            **claim.item.key._asdict(),
+            "attempt_number": claim.item.attempt_number,
+            "run_id": claim.run_id,
+            "intent_id": claim.intent_id,
+            "executor_iss": claim.executor.iss,
+            "executor_sub": claim.executor.sub,
+            "executor_name": claim.executor.name,
+            "claimed_at": text(claim.claimed_at),
+        },
+    )
+
+
+def settle(execution_id: str, status: Status) -> Statement:
+    """The one outcome of an execution; a Conflict when it has one."""
+    return Statement("settle_execution", {"execution_id": execution_id, "state": status}, expect=1)
+
+
+async def claims_without_outcome(store: Store) -> list[Claim]:
+    """Claims whose outcome is not recorded, oldest first."""
+    found = []
+    for row in await store.rows("claimed_executions"):
+        claimed = await item(store, row["item_id"])
+        # Between the two reads the outcome may have come.
+        if claimed.state == "claimed":
+            executor = Actor(row["executor_iss"], row["executor_sub"], row["executor_name"])
+            found.append(
+                Claim(
+                    row["execution_id"],
+                    row["intent_id"],
+                    row["run_id"],
+                    claimed,
+                    executor,
+                    moment(row["claimed_at"]),
+                )
+            )
+    return found
+
+
+async def failed_retries(store: Store, run_id: str) -> list[FailureKey]:
+    """The retries of one run that failed or whose outcome is unknown."""
+    rows = await store.rows("failed_executions", run_id=run_id)
+    return [FailureKey(row["delivery_id"], row["audit_id"], row["provider"]) for row in rows]

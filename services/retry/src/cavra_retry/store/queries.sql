@@ -1,0 +1,167 @@
+-- name: add_retry_plan
+-- Keep who made a retry plan.
+INSERT INTO retry_plans (retry_plan_id, planner_iss, planner_sub, omitted_count)
+VALUES (:retry_plan_id, :planner_iss, :planner_sub, :omitted_count);
+
+-- name: add_retry_plan_item
+-- Keep one item that a retry plan lists.
+INSERT INTO retry_plan_items (retry_plan_id, provider, delivery_id, audit_id, position, attempt_number, action, next_retry_at)
+VALUES (:retry_plan_id, :provider, :delivery_id, :audit_id, :position, :attempt_number, :action, :next_retry_at);
+
+-- name: retry_plan
+-- One retry plan.
+SELECT retry_plan_id, omitted_count FROM retry_plans WHERE retry_plan_id = :retry_plan_id;
+
+-- name: retry_plan_items
+-- Items of a retry plan, narrowed by what is not empty, with the plan's place in the log.
+SELECT i.retry_plan_id, i.provider, i.delivery_id, i.audit_id, i.attempt_number, i.action, i.next_retry_at,
+    p.planner_iss, p.planner_sub, r.idx AS plan_index, r.record_hash AS plan_hash
+FROM retry_plan_items i
+JOIN retry_plans p ON p.retry_plan_id = i.retry_plan_id
+JOIN records r ON r.id = i.retry_plan_id
+WHERE i.retry_plan_id = :retry_plan_id
+    AND (:provider = '' OR i.provider = :provider)
+    AND (:delivery_id = '' OR i.delivery_id = :delivery_id)
+    AND (:audit_id = '' OR i.audit_id = :audit_id)
+ORDER BY i.position;
+
+-- name: set_retry_ack
+-- A later acknowledgement of a failure takes the place of an earlier one.
+INSERT INTO retry_acks (delivery_id, audit_id, provider, acknowledgement_id, retry_plan_id, attempt_number, state, iss, sub)
+VALUES (:delivery_id, :audit_id, :provider, :acknowledgement_id, :retry_plan_id, :attempt_number, :state, :iss, :sub)
+ON CONFLICT (delivery_id, audit_id, provider) DO UPDATE SET
+    acknowledgement_id = excluded.acknowledgement_id, retry_plan_id = excluded.retry_plan_id,
+    attempt_number = excluded.attempt_number, state = excluded.state, iss = excluded.iss, sub = excluded.sub;
+
+-- name: retry_ack
+-- The newest acknowledgement of a failure, with its plan's place in the log.
+SELECT a.acknowledgement_id, a.retry_plan_id, a.attempt_number, a.state, a.iss, a.sub,
+    p.planner_iss, p.planner_sub, r.idx AS plan_index, r.record_hash AS plan_hash
+FROM retry_acks a
+JOIN retry_plans p ON p.retry_plan_id = a.retry_plan_id
+JOIN records r ON r.id = a.retry_plan_id
+WHERE a.delivery_id = :delivery_id AND a.audit_id = :audit_id AND a.provider = :provider;
+
+-- name: check_retry_ack
+-- Conflict unless this acknowledgement still is the newest.
+UPDATE retry_acks SET acknowledgement_id = acknowledgement_id
+WHERE delivery_id = :delivery_id AND audit_id = :audit_id AND provider = :provider AND acknowledgement_id = :acknowledgement_id;
+
+-- name: add_approval_plan
+-- Keep who made an approval plan.
+INSERT INTO approval_plans (approval_plan_id, planner_iss, planner_sub)
+VALUES (:approval_plan_id, :planner_iss, :planner_sub);
+
+-- name: approval_plan
+-- One approval plan.
+SELECT planner_iss, planner_sub FROM approval_plans WHERE approval_plan_id = :approval_plan_id;
+
+-- name: add_approval_plan_item
+-- Keep one item that an approval plan lists.
+INSERT INTO approval_plan_items (approval_plan_id, provider, delivery_id, audit_id, retry_plan_id, item_id)
+VALUES (:approval_plan_id, :provider, :delivery_id, :audit_id, :retry_plan_id, :item_id);
+
+-- name: approval_plan_items
+-- Items of an approval plan for one provider, narrowed by what is not empty.
+SELECT item_id FROM approval_plan_items
+WHERE approval_plan_id = :approval_plan_id AND provider = :provider
+    AND (:retry_plan_id = '' OR retry_plan_id = :retry_plan_id)
+    AND (:delivery_id = '' OR delivery_id = :delivery_id)
+    AND (:audit_id = '' OR audit_id = :audit_id);
+
+-- name: add_item
+-- Open an approval item.
+INSERT INTO approval_items (item_id, delivery_id, audit_id, provider, attempt_number, generation, state, version, retry_plan_id,
+    plan_hash, plan_index, planner_iss, planner_sub, acknowledgement_id, acknowledger_iss, acknowledger_sub, opened_plan_id,
+    opener_iss, opener_sub, failed_id, failed_kind, failed_hash, audit_package_hash, payload_hash, destination_fingerprint,
+    required_approvals, separation_of_duties, require_retry_ack, expires_at, approval_plan_id, approval_decision_id)
+VALUES (:item_id, :delivery_id, :audit_id, :provider, :attempt_number, :generation, :state, 0, :retry_plan_id,
+    :plan_hash, :plan_index, :planner_iss, :planner_sub, :acknowledgement_id, :acknowledger_iss, :acknowledger_sub, :opened_plan_id,
+    :opener_iss, :opener_sub, :failed_id, :failed_kind, :failed_hash, :audit_package_hash, :payload_hash, :destination_fingerprint,
+    :required_approvals, :separation_of_duties, :require_retry_ack, :expires_at, '', '');
+
+-- name: set_item_state
+-- Move an item that is still what was decided on.
+UPDATE approval_items SET state = :state, version = version + 1, approval_plan_id = :approval_plan_id,
+    approval_decision_id = :approval_decision_id
+WHERE item_id = :item_id AND version = :version;
+
+-- name: item
+-- One item.
+SELECT * FROM approval_items WHERE item_id = :item_id;
+
+-- name: newest_item
+-- The newest item of a failure.
+SELECT * FROM approval_items WHERE delivery_id = :delivery_id AND audit_id = :audit_id AND provider = :provider
+ORDER BY attempt_number DESC, generation DESC LIMIT 1;
+
+-- name: live_items
+-- Items that may still be decided on, claimed or settled.
+SELECT * FROM approval_items WHERE state IN ('open', 'approved', 'claimed');
+
+-- name: add_item_decision
+-- Keep a decision.
+INSERT INTO item_decisions (item_id, position, decision_id, state, iss, sub, name, decided_at)
+VALUES (:item_id, :position, :decision_id, :state, :iss, :sub, :name, :decided_at);
+
+-- name: item_decisions
+-- Decisions on one item, oldest first.
+SELECT decision_id, state, iss, sub, name, decided_at FROM item_decisions WHERE item_id = :item_id ORDER BY position;
+
+-- name: add_execution
+-- Claim: unique for the item, and for the attempt unless an earlier execution of it sent nothing.
+INSERT INTO executions (execution_id, item_id, delivery_id, audit_id, provider, attempt_number, run_id, intent_id,
+    executor_iss, executor_sub, executor_name, claimed_at, state)
+VALUES (:execution_id, :item_id, :delivery_id, :audit_id, :provider, :attempt_number, :run_id, :intent_id,
+    :executor_iss, :executor_sub, :executor_name, :claimed_at, 'claimed');
+
+-- name: settle_execution
+-- Record the one outcome of an execution.
+UPDATE executions SET state = :state WHERE execution_id = :execution_id AND state = 'claimed';
+
+-- name: claimed_executions
+-- Executions whose outcome is not recorded.
+SELECT execution_id, item_id, run_id, intent_id, executor_iss, executor_sub, executor_name, claimed_at FROM executions
+WHERE state = 'claimed' ORDER BY execution_id;
+
+-- name: failed_executions
+-- Retries of one run that failed or whose outcome is unknown.
+SELECT delivery_id, audit_id, provider FROM executions WHERE run_id = :run_id AND state IN ('failed', 'unknown');
+
+-- name: add_alert_plan
+-- Keep an alert plan.
+INSERT INTO alert_plans (plan_id, health_id) VALUES (:plan_id, :health_id);
+
+-- name: alert_plan
+-- The alert plan of a health report.
+SELECT plan_id FROM alert_plans WHERE health_id = :health_id;
+
+-- name: add_alert_route
+-- A provider is told of an alert.
+INSERT INTO alert_routes (plan_id, provider, health_id, acknowledged) VALUES (:plan_id, :provider, :health_id, 0);
+
+-- name: alert_route
+-- One provider that was told.
+SELECT acknowledged FROM alert_routes WHERE plan_id = :plan_id AND provider = :provider;
+
+-- name: acknowledge_alert_route
+-- The first acknowledgement of an alert.
+UPDATE alert_routes SET acknowledged = 1 WHERE plan_id = :plan_id AND provider = :provider AND acknowledged = 0;
+
+-- name: outstanding_alert_routes
+-- Alerts that wait for an acknowledgement, oldest first.
+SELECT plan_id, provider, health_id FROM alert_routes WHERE acknowledged = 0 ORDER BY plan_id, provider LIMIT :limit;
+
+-- name: alert_sends
+-- When each provider was last told of a cause.
+SELECT provider, sent_at FROM alert_sends WHERE cause = :cause;
+
+-- name: set_alert_send
+-- Reserve the telling, unless somebody else has since the moment that was judged by.
+INSERT INTO alert_sends (provider, cause, plan_id, sent_at) VALUES (:provider, :cause, :plan_id, :sent_at)
+ON CONFLICT (provider, cause) DO UPDATE SET plan_id = excluded.plan_id, sent_at = excluded.sent_at
+WHERE alert_sends.sent_at <= :unless_after;
+
+-- name: forget_alert_send
+-- A telling that did not arrive suppresses nothing.
+DELETE FROM alert_sends WHERE provider = :provider AND cause = :cause AND plan_id = :plan_id;
