@@ -1,0 +1,47 @@
+"""The composition root: settings in, running delivery service out."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from cavra_evidence.draft import Actor
+from cavra_service.evidence_log import evidence_servicer
+from cavra_service.identity import TokenVerifier
+from cavra_service.runtime import Service, open_store, utc_now
+from cavra_service.server import serving
+from cavra_service.settings import Settings
+
+from cavra_delivery.connectors.http import HttpSender
+from cavra_delivery.connectors.registry import Registry, fingerprint_key
+from cavra_delivery.drill_files import DrillFiles
+from cavra_delivery.retries import Retries
+from cavra_delivery.rpc import delivery_servicer
+from cavra_delivery.rpc.parts import Parts
+from cavra_delivery.sends import SendMachine
+from cavra_delivery.settings import DeliverySettings
+
+NAME = "delivery"
+
+
+@asynccontextmanager
+async def start(settings: Settings) -> AsyncIterator[str]:
+    """Serve while the context is open; gives the address in use. What a crash left without an outcome is recorded first."""
+    own = DeliverySettings(**settings.model_dump())
+    service = Actor(own.token_issuer, f"service:{NAME}", f"service:{NAME}")
+    async with AsyncExitStack() as stack:
+        store = await open_store(own, NAME, ["cavra_delivery.store"])
+        stack.push_async_callback(store.close)
+        registry = Registry(own.connector_config, await stack.enter_async_context(HttpSender()))
+        machine = SendMachine(store, registry, service)
+        stack.push_async_callback(machine.close, own.drain_seconds)
+        await machine.recover()
+        registry.all()  # Read now, so that what is not configured is logged at start-up.
+        retries = Retries(store, registry, machine, fingerprint_key(own.identity / NAME / "fingerprint.key"))
+        parts = Parts(store, DrillFiles(own), registry, machine, retries, utc_now)
+        servicers = [delivery_servicer(parts), evidence_servicer(store)]
+        address = f"{own.host}:{own.delivery_port}"
+        yield await stack.enter_async_context(
+            serving(servicers, TokenVerifier.of(own), address, own.drain_seconds)
+        )
+
+
+SERVICE = Service(NAME, start)

@@ -1,0 +1,136 @@
+"""What every connector is asked for: render an event, name the destination, send once and say what came of it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Protocol
+
+from cavra_evidence.records.delivery import SentRequest
+from cavra_verify.canonical import canonical
+
+NOT_CONFIGURED: Final = "connector_config_not_configured"
+
+CATEGORIES: Final = {
+    "splunk": "siem",
+    "sentinel": "siem",
+    "datadog": "siem",
+    "jira": "itsm",
+    "servicenow": "itsm",
+    "slack": "chatops",
+    "teams": "chatops",
+    "pagerduty": "chatops",
+    "email": "chatops",
+}
+"""Provider -> category; all others are webhook."""
+
+KINDS: Final = frozenset({*CATEGORIES, "webhook", "archive"})
+"""Known kinds of connectors."""
+
+
+class NotConfigured(Exception):
+    """The connector cannot be used as configured. `variable` names the environment variable that is missing, if that is why."""
+
+    def __init__(self, variable: str = "") -> None:
+        super().__init__(NOT_CONFIGURED)
+        self.variable = variable
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What a receiver is told."""
+
+    event_type: str
+    event_id: str
+    occurred_at: str
+    data: Mapping[str, Any]
+    record_hash: str = ""
+    """Hash of `data` when that is a record, so that the receiver can check it."""
+
+    def document(self) -> dict[str, Any]:
+        """The event as one JSON object."""
+        own = {"record_hash": self.record_hash} if self.record_hash else {}
+        return {
+            "event_type": self.event_type,
+            "event_id": self.event_id,
+            "occurred_at": self.occurred_at,
+            "data": dict(self.data),
+            **own,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """An event in a provider's own form. The same event renders to the same bytes at any time."""
+
+    body: bytes
+    content_type: str = "application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One attempt's content."""
+
+    message_id: str
+    rendered: Rendered
+    execution_id: str = ""
+    """On a retry, the execution it is the effect of."""
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Where a connector sends, resolved: secrets included, which therefore stay out of `repr`."""
+
+    identity: Mapping[str, Any] = field(repr=False)
+    """What an approval is bound to: scheme, host, port, path, query, method, kind, template_version, header_names."""
+    url: str = field(repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What one try came to."""
+
+    reason: str = ""
+    """Reason code of the failure; empty when the provider took it."""
+    status_code: int | None = None
+    may_have_arrived: bool = False
+    """Bytes may have gone out and nothing is known of what the receiver did with them."""
+    again: bool = False
+    """Another try within the same send may help, and cannot deliver twice."""
+    retry_after_seconds: float | None = None
+    request: SentRequest | None = None
+
+    @property
+    def delivered(self) -> bool:
+        """Whether the provider took it."""
+        return not self.reason
+
+
+class Connector(Protocol):
+    """One configured connector."""
+
+    @property
+    def name(self) -> str:
+        """The provider's name."""
+
+    @property
+    def kind(self) -> str:
+        """What it speaks, e.g. "webhook"."""
+
+    def render(self, event: Event) -> Rendered:
+        """The event in the provider's form. Pure: an approval is bound to the bytes' hash."""
+
+    def destination(self) -> Destination:
+        """Where it sends now. Raises NotConfigured."""
+
+    async def send(self, message: Message, destination: Destination, timeout: float) -> Answer:
+        """Try once, within `timeout` seconds. Raises nothing for what a receiver or the network does."""
+
+
+def category_of(kind: str) -> str:
+    """siem, itsm, chatops or webhook."""
+    return CATEGORIES.get(kind, "webhook")
+
+
+def generic_json(event: Event) -> Rendered:
+    """The event as canonical JSON: for every provider without a form of its own."""
+    return Rendered(canonical(event.document()))

@@ -1,0 +1,131 @@
+"""The configured connectors, read from their file and read again when it changes."""
+
+import os
+from dataclasses import dataclass
+from hmac import digest
+from pathlib import Path
+from secrets import token_bytes
+
+import structlog
+from cavra_verify.canonical import canonical
+
+from cavra_delivery.connectors.archive import ArchiveConnector
+from cavra_delivery.connectors.base import (
+    KINDS,
+    NOT_CONFIGURED,
+    Connector,
+    Destination,
+    NotConfigured,
+    category_of,
+)
+from cavra_delivery.connectors.config import ConnectorConfig, read_connectors
+from cavra_delivery.connectors.http import HttpConnector, HttpSender
+from cavra_delivery.documents import Document, DocumentFile
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Configured:
+    """One connector as the file has it. An unusable entry has no connector and stays listed: its sends fail, alone."""
+
+    name: str
+    kind: str
+    enabled: bool
+    connector: Connector | None
+
+    @property
+    def category(self) -> str:
+        """siem, itsm, chatops or webhook."""
+        return category_of(self.kind)
+
+    def usable(self) -> Connector:
+        """The connector. Raises NotConfigured when the entry is unusable or disabled."""
+        if self.connector is None or not self.enabled:
+            raise NotConfigured
+        return self.connector
+
+    def problem(self) -> tuple[str, str]:
+        """(reason code why nothing can be sent now, missing variable), both empty when something can."""
+        try:
+            self.usable().destination()
+        except NotConfigured as error:
+            return NOT_CONFIGURED, error.variable
+        return "", ""
+
+
+class Registry:
+    """The connectors by name."""
+
+    def __init__(self, path: Path | None, sender: HttpSender) -> None:
+        self._file = DocumentFile(path)
+        self._sender = sender
+        self._document: Document | None = None
+        self._connectors: dict[str, Configured] = {}
+
+    def all(self) -> dict[str, Configured]:
+        """Every configured connector, sorted by name."""
+        document = self._file.read()
+        if document is not self._document:
+            self._connectors, self._document = self._build(document), document
+        return self._connectors
+
+    def enabled(self) -> list[str]:
+        """Names of the enabled connectors."""
+        return [name for name, one in self.all().items() if one.enabled]
+
+    def find(self, name: str) -> Connector:
+        """A connector that can be tried. Raises NotConfigured."""
+        one = self.all().get(name)
+        if one is None:
+            raise NotConfigured
+        return one.usable()
+
+    def _build(self, document: Document) -> dict[str, Configured]:
+        if document.content is None:
+            if self._file.name:
+                log.error("connector_config_unusable", problem=document.problem)
+            return {}
+        entries, problem = read_connectors(document.content)
+        if problem:
+            log.error("connector_config_unusable", problem=problem)
+        built = {name: self._connector(name, entries[name]) for name in sorted(entries)}
+        for one in built.values():
+            reason, variable = one.problem() if one.enabled else ("", "")
+            if reason:
+                log.warning("connector_not_configured", connector=one.name, missing_variable=variable)
+        return built
+
+    def _connector(self, name: str, entry: ConnectorConfig | str) -> Configured:
+        named = name if name in KINDS else "webhook"
+        if isinstance(entry, str):
+            log.warning("connector_entry_unusable", connector=name, problem=entry)
+            return Configured(name, named, True, None)
+        kind = entry.kind or named
+        http = HttpConnector(name, kind, entry, self._sender)
+        return Configured(
+            name, kind, entry.enabled, ArchiveConnector(name, entry) if kind == "archive" else http
+        )
+
+
+def fingerprint(key: bytes, destination: Destination) -> bytes:
+    """A destination under the installation's key, 32 bytes: binds a secret path without making it guessable."""
+    return digest(key, canonical(dict(destination.identity)), "sha256")
+
+
+def fingerprint_key(path: Path) -> bytes:
+    """The installation's key, 32 bytes, made on first use. Raises ValueError for a file that holds something else."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        key = path.read_bytes()
+        if len(key) != 32:
+            raise ValueError(f"{path.name} does not hold 32 bytes") from None
+        return key
+    key = token_bytes(32)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(key)
+        file.flush()
+        os.fsync(file.fileno())
+    return key

@@ -1,0 +1,161 @@
+"""Claimed retries: each is sent once, as it was approved, or not at all."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from cavra_evidence.draft import Actor, Cause
+from cavra_evidence.ids import new_id
+from cavra_evidence.records.delivery import AuditPackage
+from cavra_service.runtime import utc_now
+from cavra_service.store.protocol import Conflict, Store
+from cavra_verify.kinds import AUDIT_SOURCE, BY_NOUN
+
+from cavra_delivery.connectors.registry import Registry
+from cavra_delivery.connectors.tries import Limits
+from cavra_delivery.content import Content, content_of
+from cavra_delivery.domain import failures
+from cavra_delivery.domain.audit import Order, delivery_plan
+from cavra_delivery.domain.deliveries import Send
+from cavra_delivery.domain.failures import Failure
+from cavra_delivery.sends import DECISIONS, Plan, SendMachine
+from cavra_delivery.store.failures import (
+    Key,
+    failure_statement,
+    find_execution,
+    find_failure,
+    original_outcome,
+)
+
+CHECKS: Final = ("payload_hash_matched", "destination_fingerprint_matched")
+"""Controls of a retry's record: what was compared with the approval before any byte went out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One claimed retry, as it was approved."""
+
+    execution_id: str
+    key: Key
+    attempt_number: int
+    payload_hash: bytes
+    fingerprint: bytes
+    intent: Cause
+    run_id: str
+    retry_plan_id: str
+    executed_by: Actor
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of a claimed retry. The ids name records of this log, and are empty when nothing was sent."""
+
+    execution_id: str
+    outcome: str
+    skipped_reason: str = ""
+    delivery_plan_id: str = ""
+    record_id: str = ""
+
+
+class Retries:
+    """Sends claims."""
+
+    def __init__(
+        self,
+        store: Store,
+        registry: Registry,
+        machine: SendMachine,
+        key: bytes,
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self._store = store
+        self._registry = registry
+        self._machine = machine
+        self._key = key
+        self._clock = clock
+
+    async def describe(self, failed: Key) -> Content | None:
+        """What a retry would send and where; None for a key without a failure."""
+        if await find_failure(self._store, failed) is None:
+            return None
+        return await content_of(self._store, self._registry, self._key, failed)
+
+    async def send(self, claim: Claim, limits: Limits) -> Result:
+        """Send a claim, once: an execution that is known answers with what is recorded, or is waited for.
+
+        Skipped is what must not or cannot be sent; that writes nothing.
+        """
+        return await self._machine.run(claim.execution_id, lambda: self._send(claim, limits))
+
+    async def _send(self, claim: Claim, limits: Limits) -> Result:
+        for decision in range(DECISIONS):
+            if await find_execution(self._store, claim.execution_id) is not None:
+                break
+            stored = await find_failure(self._store, claim.key)
+            failure = None if stored is None else stored.failure
+            content = await content_of(self._store, self._registry, self._key, claim.key)
+            first = await original_outcome(self._store, claim.key)
+            skipped = failures.skip_reason(failure, claim.attempt_number, first) or _differs(claim, content)
+            if skipped or failure is None or content.package is None or content.ready is None:
+                return Result(claim.execution_id, "skipped", skipped)
+            send, plan = self._plan(claim, content.package, failure)
+            try:
+                await self._machine.begin(plan, send, [claim.key[2]])
+            except Conflict:
+                if decision == DECISIONS - 1:
+                    raise
+            else:
+                await self._machine.finish(send, claim.key[2], content.ready, limits)
+                break
+        return await self._recorded(claim.execution_id)
+
+    async def _recorded(self, execution_id: str) -> Result:
+        known = await find_execution(self._store, execution_id)
+        if known is None or not known.outcome:
+            # Another process has it under way, or its task was cut short: the next start records what is known.
+            raise Conflict("the execution has no outcome yet")
+        return Result(execution_id, known.outcome, "", known.own_id, known.record_id)
+
+    def _plan(self, claim: Claim, package: AuditPackage, failure: Failure) -> tuple[Send, Plan]:
+        delivery_id, audit_id, provider = claim.key
+        own_id = new_id(BY_NOUN["delivery_plan"].prefix)
+        order = Order((provider,), (provider,), provider, "retry")
+        packed = Cause(audit_id, BY_NOUN["audit_package"].kind)
+        draft = delivery_plan(
+            package,
+            order,
+            claim.executed_by,
+            own_id,
+            (packed, claim.intent),
+            delivery_id,
+            self._clock(),
+        )
+        actor = claim.executed_by
+        send = Send(
+            record_id=new_id(BY_NOUN["connector_delivery"].prefix),
+            own_id=own_id,
+            source=AUDIT_SOURCE,
+            delivery_id=delivery_id,
+            audit_id=audit_id,
+            actor=(actor.iss, actor.sub, actor.name),
+            execution_id=claim.execution_id,
+            attempt_number=claim.attempt_number,
+            causes=(
+                (own_id, BY_NOUN["delivery_plan"].kind, None),
+                (claim.intent.id, claim.intent.kind, claim.intent.record_hash),
+            ),
+            retry_plan_id=claim.retry_plan_id,
+            worker_run_id=claim.run_id,
+            controls=CHECKS,
+        )
+        after = failures.begun(failure, claim.attempt_number)
+        return send, Plan([draft], [failure_statement(after)], failures.gauges(failure, after))
+
+
+def _differs(claim: Claim, content: Content) -> str:
+    """Why the content cannot be sent under this claim, or empty."""
+    if content.unavailable_reason:
+        return content.unavailable_reason
+    same = content.payload_hash == claim.payload_hash and content.fingerprint == claim.fingerprint
+    return "" if same else "content_changed"

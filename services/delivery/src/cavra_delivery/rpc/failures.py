@@ -1,0 +1,164 @@
+"""RPCs that other services ask: failures as they are now, what a retry would send, and the sending of claimed retries."""
+
+import asyncio
+import base64
+import binascii
+import json
+from collections.abc import AsyncIterator
+from typing import Any, Final
+
+from cavra.delivery.v1 import delivery_pb2 as pb
+from cavra_evidence.draft import Actor
+from cavra_evidence.guard import matches
+from cavra_service.errors import Refused
+from cavra_service.wire import record_of_row
+
+from cavra_delivery.retries import Claim, Result
+from cavra_delivery.rpc import encode
+from cavra_delivery.rpc.decode import (
+    cause_of_log,
+    hash_of,
+    id_of,
+    key_of,
+    keys_of,
+    limits_of,
+    moment_of,
+    someone,
+    under,
+    within,
+)
+from cavra_delivery.rpc.parts import Topic
+from cavra_delivery.store.failures import Key, find_failure, open_failures, summarize
+
+_SENDS_AT_ONCE: Final = 16
+"""Sends of one batch that are under way at the same time."""
+_MOST_LISTED: Final = 50
+_START: Final = ("", "", "")
+
+
+class Failures(Topic):
+    """See the contract."""
+
+    async def ListFailures(self, request: pb.ListFailuresRequest, context: Any) -> pb.ListFailuresResponse:
+        """See the contract."""
+        limit = within(request, "page_size", 1, 500, 50)
+        after = _place_of(request.page_token) if request.page_token else _START
+        found, total = await open_failures(self._store, request.provider, after, limit + 1)
+        page = [encode.failure(one) for one in found[:limit]]
+        response = pb.ListFailuresResponse(failures=page, total=total)
+        if len(found) > limit:
+            last = found[limit - 1].failure
+            response.next_page_token = _token_of(
+                (last.first_failed_at.isoformat(timespec="microseconds"), last.delivery_id, last.provider)
+            )
+        return response
+
+    async def BatchGetFailures(
+        self, request: pb.BatchGetFailuresRequest, context: Any
+    ) -> pb.BatchGetFailuresResponse:
+        """See the contract."""
+        found = [await find_failure(self._store, key) for key in keys_of(request.keys)]
+        return pb.BatchGetFailuresResponse(failures=[encode.failure(one) for one in found if one is not None])
+
+    async def SummarizeFailures(
+        self, request: pb.SummarizeFailuresRequest, context: Any
+    ) -> pb.SummarizeFailuresResponse:
+        """See the contract."""
+        since = moment_of(request, "since")
+        if since is None:
+            raise Refused("invalid_value", "a time is needed", "since")
+        kinds = {one.name: one.kind for one in self._registry.all().values()}
+        summaries = await summarize(self._store, since, request.provider, _MOST_LISTED)
+        return pb.SummarizeFailuresResponse(
+            providers=[encode.summary(one, kinds.get(one.provider, one.provider)) for one in summaries]
+        )
+
+    async def DescribeRetries(
+        self, request: pb.DescribeRetriesRequest, context: Any
+    ) -> pb.DescribeRetriesResponse:
+        """See the contract."""
+        described = [(key, await self._retries.describe(key)) for key in keys_of(request.keys)]
+        return pb.DescribeRetriesResponse(
+            descriptions=[
+                encode.description(key, content) for key, content in described if content is not None
+            ]
+        )
+
+    async def SendRetries(
+        self, request: pb.SendRetriesRequest, context: Any
+    ) -> AsyncIterator[pb.SendRetriesResponse]:
+        """See the contract."""
+        limits, claims = limits_of(request), _claims(request)
+        room = asyncio.Semaphore(_SENDS_AT_ONCE)
+
+        async def send(claim: Claim) -> Result:
+            async with room:
+                return await self._retries.send(claim, limits)
+
+        waiting = [asyncio.create_task(send(claim)) for claim in claims]
+        try:
+            for done in asyncio.as_completed(waiting):
+                yield pb.SendRetriesResponse(results=[await self._result(await done)])
+        finally:
+            for task in waiting:
+                task.cancel()
+
+    async def _result(self, result: Result) -> pb.SendRetriesResponse.Result:
+        answer = pb.SendRetriesResponse.Result(
+            execution_id=result.execution_id,
+            outcome=encode.OUTCOMES[result.outcome],
+            skipped_reason=result.skipped_reason,
+        )
+        if result.record_id:
+            for part, record_id in (
+                (answer.delivery_plan, result.delivery_plan_id),
+                (answer.delivery, result.record_id),
+            ):
+                row = await self._store.row("record", id=record_id)
+                if row is None:
+                    raise LookupError("a settled execution's record is gone")
+                part.CopyFrom(record_of_row(row, self._store.origin))
+        return answer
+
+
+def _claims(request: pb.SendRetriesRequest) -> list[Claim]:
+    if not 1 <= len(request.sends) <= 100:
+        raise Refused("invalid_value", "1 to 100 sends", "sends")
+    executed_by = someone(request.executed_by, "executed_by")
+    claims = []
+    for at, send in enumerate(request.sends):
+        with under(f"sends[{at}]"):
+            claims.append(_claim(send, executed_by))
+    if len({claim.execution_id for claim in claims}) != len(claims):
+        raise Refused("invalid_value", "an execution stands twice", "sends")
+    return claims
+
+
+def _claim(send: pb.RetrySend, executed_by: Actor) -> Claim:
+    if send.attempt_number < 2:
+        raise Refused("invalid_value", "a retry is attempt 2 or later", "attempt_number")
+    return Claim(
+        id_of(send.execution_id, "execution_id"),
+        key_of(send.key),
+        send.attempt_number,
+        hash_of(send.payload_hash, "payload_hash"),
+        hash_of(send.destination_fingerprint, "destination_fingerprint"),
+        cause_of_log(send.intent, "intent"),
+        id_of(send.run_id, "run_id"),
+        id_of(send.retry_plan_id, "retry_plan_id"),
+        executed_by,
+    )
+
+
+def _token_of(place: Key) -> str:
+    return base64.urlsafe_b64encode(json.dumps(place).encode()).decode().rstrip("=")
+
+
+def _place_of(token: str) -> Key:
+    try:
+        place = json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
+        if isinstance(place, list) and len(place) == 3 and matches("time", place[0]):
+            return place[0], str(place[1]), str(place[2])
+    except (binascii.Error, ValueError, TypeError):
+        pass
+    raise Refused("invalid_page_token", "not a token of this list", "page_token")

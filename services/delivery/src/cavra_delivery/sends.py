@@ -1,0 +1,217 @@
+"""The send machine: a durable attempt, then bytes, then the record. Every send goes through it, in tasks that the service owns."""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final, TypeVar
+
+import structlog
+from cavra_evidence.draft import Actor, Draft
+from cavra_evidence.log import Entry
+from cavra_evidence.records.delivery import ProviderDelivery
+from cavra_evidence.times import text
+from cavra_service.runtime import utc_now
+from cavra_service.store.protocol import Commit, Conflict, Statement, Store
+
+from cavra_delivery.connectors.base import (
+    NOT_CONFIGURED,
+    Answer,
+    Connector,
+    Destination,
+    Event,
+    Message,
+    NotConfigured,
+    Rendered,
+)
+from cavra_delivery.connectors.registry import Registry
+from cavra_delivery.connectors.tries import Limits
+from cavra_delivery.connectors.tries import send as send_with_tries
+from cavra_delivery.domain import failures
+from cavra_delivery.domain.deliveries import Send, delivery_record, lost, message_id_of
+from cavra_delivery.domain.failures import Failure
+from cavra_delivery.store.failures import (
+    begin_statements,
+    begun_sends,
+    failure_statement,
+    find_failure,
+    settle_statements,
+)
+
+DECISIONS: Final = 5
+"""How often a command is decided again when what it decided on has changed."""
+
+T = TypeVar("T")
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is committed together with a send's attempts, before any byte goes out."""
+
+    drafts: Sequence[Draft] = ()
+    statements: Sequence[Statement] = ()
+    gauges: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """Content and destination of one attempt, checked before it began."""
+
+    connector: Connector
+    destination: Destination
+    rendered: Rendered
+
+
+Events = Callable[[Sequence[Entry], str], Event]
+"""(the plan's records as committed, provider) -> what that provider is told."""
+
+
+class SendMachine:
+    """Sends, and the tasks they run in: a caller who goes away ends the waiting, never the work."""
+
+    def __init__(
+        self, store: Store, registry: Registry, service: Actor, clock: Callable[[], datetime] = utc_now
+    ) -> None:
+        self._store = store
+        self._registry = registry
+        self._service = service
+        self._clock = clock
+        self._tasks: dict[str, asyncio.Task[Any]] = {}
+
+    async def run(self, key: str, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """The result of `work`, run in a task of the service's own; of the one under way, when `key` names one."""
+        task = self._tasks.get(key)
+        if task is None:
+            task = asyncio.create_task(work(), name=f"send-{key}")
+            self._tasks[key] = task
+            task.add_done_callback(lambda done: self._finished(key, done))
+        return await asyncio.shield(task)
+
+    def _finished(self, key: str, task: "asyncio.Task[Any]") -> None:
+        del self._tasks[key]
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.warning("send_ended", error=type(error).__name__)
+
+    async def close(self, seconds: float) -> None:
+        """Let what is under way finish, `seconds` at most; what does not is recorded at the next start."""
+        if self._tasks:
+            _, late = await asyncio.wait(list(self._tasks.values()), timeout=seconds)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+
+    async def begin(self, plan: Plan, send: Send, providers: Sequence[str]) -> list[Entry]:
+        """Make a send durable, with what it carries out: `plan`'s entries. Raises Conflict when it, or what it rests on, is not new."""
+        begun = begin_statements(send, providers, self._clock())
+        return await self._store.commit(Commit(plan.drafts, [*plan.statements, *begun], plan.gauges))
+
+    async def first(
+        self, plan: Plan, send: Send, providers: Sequence[str], events: Events, limits: Limits
+    ) -> list[Entry]:
+        """Begin, send to all `providers` at once, record. The plan's entries, then the connector-delivery's."""
+        entries = await self.begin(plan, send, providers)
+        async with asyncio.TaskGroup() as group:
+            parts = [
+                group.create_task(self._first_part(send, provider, events(entries, provider), limits))
+                for provider in providers
+            ]
+        return [*entries, await self._settle(send, [part.result() for part in parts], Actor(*send.actor))]
+
+    async def _first_part(self, send: Send, provider: str, event: Event, limits: Limits) -> ProviderDelivery:
+        try:
+            connector = self._registry.find(provider)
+            ready = Ready(connector, connector.destination(), connector.render(event))
+        except NotConfigured:
+            now = self._clock()
+            return _part(send, provider, Answer(NOT_CONFIGURED), 0, (now, now))
+        return await self._attempt(send, provider, ready, limits)
+
+    async def finish(self, send: Send, provider: str, ready: Ready, limits: Limits) -> None:
+        """Send what has begun to its one provider, with content and destination as they were approved, and record."""
+        part = await self._attempt(send, provider, ready, limits)
+        await self._settle(send, [part], Actor(*send.actor))
+
+    async def _attempt(self, send: Send, provider: str, ready: Ready, limits: Limits) -> ProviderDelivery:
+        started = self._clock()
+        message = Message(message_id_of(send.delivery_id, provider), ready.rendered, send.execution_id)
+        answer, tries = await send_with_tries(ready.connector, ready.destination, message, limits)
+        return _part(send, provider, answer, tries, (started, self._clock()))
+
+    async def recover(self) -> int:
+        """Record every send that a crash left without an outcome; how many there were. Before anything is served."""
+        sends = await begun_sends(self._store)
+        for send, begun in sends:
+            now = self._clock()
+            parts = [lost(send, provider, at, now) for provider, at in begun.items()]
+            await self._settle(send, parts, self._service)
+            log.warning("send_outcome_lost", record_id=send.record_id, providers=list(begun))
+        return len(sends)
+
+    async def _settle(self, send: Send, parts: Sequence[ProviderDelivery], actor: Actor) -> Entry:
+        """Record what became of a send, and move its failures, in one commit."""
+        for decision in range(DECISIONS):
+            now = self._clock()
+            moves = await self._moves(send, parts, now)
+            statements = settle_statements(send, parts, now) + [
+                failure_statement(after) for _, after in moves
+            ]
+            moved: dict[str, int] = {}
+            for before, after in moves:
+                for name, delta in failures.gauges(before, after).items():
+                    moved[name] = moved.get(name, 0) + delta
+            try:
+                entries = await self._store.commit(
+                    Commit([delivery_record(send, parts, actor, now)], statements, moved)
+                )
+            except Conflict:
+                if decision == DECISIONS - 1:
+                    raise
+            else:
+                return entries[0]
+        raise AssertionError("the last decision returned or raised")
+
+    async def _moves(
+        self, send: Send, parts: Sequence[ProviderDelivery], now: datetime
+    ) -> list[tuple[Failure | None, Failure]]:
+        """Failures (before, after) that an outcome opens or moves."""
+        keys = [(send.delivery_id, send.audit_id, part.provider) for part in parts]
+        if send.opens_failures:
+            return [
+                (None, failures.opened(key, send.record_id, part.status_code, now))
+                for key, part in zip(keys, parts, strict=True)
+                if not part.success
+            ]
+        if not send.is_retry:
+            return []
+        moves: list[tuple[Failure | None, Failure]] = []
+        for key, part in zip(keys, parts, strict=True):
+            stored = await find_failure(self._store, key)
+            if stored is None:
+                raise LookupError("a retry's failure is gone")
+            outcome: failures.Outcome = (
+                "delivered" if part.success else "unknown" if part.outcome == "unknown" else "failed"
+            )
+            attempt = failures.Attempt(outcome, send.own_id, send.record_id, part.status_code)
+            moves.append((stored.failure, failures.settled(stored.failure, attempt, now)))
+        return moves
+
+
+def _part(
+    send: Send, provider: str, answer: Answer, tries: int, times: tuple[datetime, datetime]
+) -> ProviderDelivery:
+    """One provider's part of the record. On a retry, bytes without an answer leave the outcome unknown: it is never resent by itself."""
+    undelivered = "unknown" if send.is_retry and answer.may_have_arrived else "failed"
+    return ProviderDelivery(
+        provider=provider,
+        success=answer.delivered,
+        status_code=answer.status_code,
+        attempt_count=tries,
+        started_at=text(times[0]),
+        completed_at=text(times[1]),
+        error=answer.reason,
+        outcome="delivered" if answer.delivered else undelivered,
+        message_id=message_id_of(send.delivery_id, provider),
+        attempt_number=send.attempt_number,
+        request=answer.request,
+    )
