@@ -12,7 +12,7 @@ from cavra_evidence.ids import new_id
 from cavra_service.store.protocol import Commit, Statement
 
 from bench.row import Row, latencies, median, millis
-from tests.support.records import draft
+from tests.support.records import actor, draft
 from tests.support.store_writer import open_file
 
 CALLERS = 64
@@ -36,8 +36,14 @@ def rows() -> Iterator[Row]:
     yield Row("command with state, one caller", median([uvloop.run(_alone()) for _ in range(RUNS)]), "/s")
 
 
+_RECORD = draft("execution_record").record
+_FIELDS = dict(_RECORD)
+_ACTOR = actor()
+
+
 def _a_dozen_terms(trace: str) -> Draft:
-    return draft("execution_record", traces=(trace,))
+    record = type(_RECORD)(**{**_FIELDS, "execution_id": new_id("gordackretryexec")})
+    return Draft(record, _ACTOR, trace_ids=(trace,))
 
 
 async def _append() -> tuple[float, float, float, float, float]:

@@ -5,7 +5,7 @@ the state that the records speak of, in one transaction.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -54,10 +54,11 @@ class Entry:
     created_at: str
     canonical: bytes
     record_hash: bytes
-    signature: bytes = b""
-    key_id: str = ""
-    terms: tuple[tuple[str, str], ...] = ()
-    counted: tuple[tuple[str, str], ...] = ()
+    signature: bytes
+    """Empty on a kind that is not signed, as `key_id`."""
+    key_id: str
+    terms: tuple[tuple[str, str], ...]
+    counted: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +110,7 @@ def append(
         nodes += completed[1:]
         known[record_id] = digest
         moved.update((trace, Head(link["seq"], digest)) for trace, link in chains.items())
+        signature, key_id = (signer.sign(RECORD_TYPE, canonical), signer.key_id) if kind.signed else (b"", "")
         found, counted = terms(kind, document)
         entry = Entry(
             index,
@@ -117,11 +119,11 @@ def append(
             created_at,
             canonical,
             record_hash,
-            terms=tuple(found),
-            counted=tuple(counted),
+            signature,
+            key_id,
+            tuple(found),
+            tuple(counted),
         )
-        if kind.signed:
-            entry = replace(entry, signature=signer.sign(RECORD_TYPE, canonical), key_id=signer.key_id)
         entries.append(entry)
     return Appended(LogState(frontier, created_at), entries, nodes, moved)
 
