@@ -1,0 +1,65 @@
+"""The HTTP application: routes, errors, and who may call from elsewhere."""
+
+from importlib.metadata import version
+
+from cavra_service.errors import Refused
+from fastapi import FastAPI, Request
+from fastapi.middleware.cors import CORSMiddleware
+from fastapi.responses import Response
+from starlette.exceptions import HTTPException
+
+from cavra_gateway.docs import describe
+from cavra_gateway.http import HeadAsGet
+from cavra_gateway.problems import problem
+from cavra_gateway.routes import delivery, evidence, recovery, retry, system
+from cavra_gateway.session import Gateway
+
+_ABOUT = """From a failed audit delivery to a closed recovery: reviewed, approved, executed once, recorded.
+
+Every call but `/health`, `/version` and these pages takes a bearer token. Errors are `application/problem+json` with a reason code and the
+field; what is refused writes nothing."""
+
+
+def create_app(gateway: Gateway) -> FastAPI:
+    """The application over `gateway`."""
+    app = FastAPI(
+        title="CAVRA",
+        version=version("cavra-gateway"),
+        description=_ABOUT,
+        redoc_url=None,
+        redirect_slashes=False,
+        strict_content_type=False,
+    )
+    app.state.gateway = gateway
+    for router in (
+        delivery.router,
+        retry.router,
+        recovery.router,
+        evidence.router,
+        system.router,
+        system.public,
+    ):
+        app.include_router(router)
+    app.add_exception_handler(HTTPException, _unrouted)
+    app.add_middleware(HeadAsGet)
+    if gateway.settings.cors_allowed_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=list(gateway.settings.cors_allowed_origins),
+            allow_methods=["GET", "POST"],
+            allow_headers=["authorization", "content-type", "idempotency-key"],
+        )
+    describe(app)
+    return app
+
+
+async def _unrouted(request: Request, error: Exception) -> Response:
+    """What no route took."""
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    if status == 405:
+        response = problem(Refused("method_not_allowed", "the path does not take this method"))
+        response.headers.update((error.headers if isinstance(error, HTTPException) else None) or {})
+        return response
+    if status == 404:
+        return problem(Refused("unknown_path", "there is nothing at this path"))
+    return problem(Refused("invalid_body", "the body could not be read"))

@@ -1,0 +1,75 @@
+"""The gateway's composition root: settings in, a serving HTTP server out."""
+
+import asyncio
+import gc
+import math
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+
+import uvicorn
+from cavra_service.identity import TokenVerifier
+from cavra_service.runtime import Service
+from cavra_service.settings import Settings
+
+from cavra_gateway.app import create_app
+from cavra_gateway.services import connected
+from cavra_gateway.session import Gateway
+from cavra_gateway.settings import GatewaySettings
+
+_BACKLOG = 2048
+
+
+class _Server(uvicorn.Server):
+    """A server inside a process that has its own ideas about signals, and that says when it listens."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.listening = asyncio.Event()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Signals are the process's, not ours."""
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """See uvicorn.Server."""
+        await super().startup(sockets)
+        self.listening.set()
+
+
+@asynccontextmanager
+async def start(settings: Settings) -> AsyncIterator[str]:
+    """Serve HTTP and give the URL; drain on leaving. Raises OSError when the port is taken."""
+    own = GatewaySettings(**settings.model_dump())
+    async with connected(own) as services:
+        app = create_app(Gateway(own, TokenVerifier.of(own), services))
+        app.openapi()  # Made once, before anybody waits for it.
+        config = uvicorn.Config(
+            app,
+            http="httptools",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            backlog=_BACKLOG,
+            timeout_graceful_shutdown=math.ceil(own.drain_seconds),
+        )
+        server = _Server(config)
+        with socket.create_server((own.host, own.gateway_port), backlog=_BACKLOG) as listener:
+            serving = asyncio.create_task(server.serve([listener]))
+            listening = asyncio.create_task(server.listening.wait())
+            await asyncio.wait([serving, listening], return_when=asyncio.FIRST_COMPLETED)
+            listening.cancel()
+            # What start-up made stays: collections need not walk it again and again.
+            gc.freeze()
+            try:
+                yield f"http://{own.host}:{listener.getsockname()[1]}"
+            finally:
+                server.should_exit = True
+                await serving
+                gc.unfreeze()
+
+
+SERVICE = Service("gateway", start)

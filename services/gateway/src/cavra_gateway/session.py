@@ -1,0 +1,90 @@
+"""One request's session: who asks, and the services as that caller may call them."""
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Final
+
+from cavra_service.client import Caller
+from cavra_service.errors import Refused
+from cavra_service.identity import ROLES, Identity, TokenVerifier
+from fastapi import Depends, Request
+
+from cavra_gateway.services import DOWN, Services
+from cavra_gateway.settings import GatewaySettings
+
+_ROLES: Final = frozenset(ROLES)
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """What all requests share."""
+
+    settings: GatewaySettings
+    verifier: TokenVerifier
+    services: Services
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A caller whose token was checked. Services check it again: being let in here gains nothing there."""
+
+    identity: Identity
+    caller: Caller
+    gateway: Gateway
+
+    @property
+    def services(self) -> Services:
+        """The services to call."""
+        return self.gateway.services
+
+    @property
+    def actor(self) -> dict[str, Any]:
+        """The `actor` of an answer."""
+        actor = self.identity.actor
+        return {
+            "actor": actor.name,
+            "subject": actor.sub,
+            "issuer": actor.iss,
+            "groups": list(self.identity.groups),
+        }
+
+    async def call(self, method: Any, request: Any) -> Any:
+        """The answer of one call. Raises Refused."""
+        return await self.caller.unary(method, request)
+
+    async def send(self, method: Any, request: Any) -> Any:
+        """As `call` for a request with `retries` and `timeout_seconds`: waits as long as its tries may take."""
+        tries = (request.retries + 1) * request.timeout_seconds
+        return await self.caller.unary(
+            method, request, timeout=self.gateway.settings.call_timeout_seconds + tries
+        )
+
+    async def read(self, method: Any, request: Any) -> Any:
+        """As `call` for a part of a merged answer; None when the service could not answer in time."""
+        try:
+            return await self.caller.unary(
+                method, request, timeout=self.gateway.settings.read_timeout_seconds
+            )
+        except Refused as refused:
+            if refused.reason in DOWN:
+                return None
+            raise
+
+
+def authenticate(request: Request) -> Session:
+    """The session of a request's bearer token. Raises Refused `unauthenticated`, `invalid_token` or `role_required`."""
+    gateway: Gateway = request.app.state.gateway
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    token = token.strip() if scheme.lower() == "bearer" else ""
+    identity = gateway.verifier.verify(token)
+    if not identity.roles & _ROLES:
+        raise Refused("role_required", "the caller has no role in this installation")
+    return Session(identity, Caller(lambda: token, gateway.settings.call_timeout_seconds), gateway)
+
+
+def _current(request: Request) -> Session:
+    session: Session = request.state.session
+    return session
+
+
+Me = Annotated[Session, Depends(_current)]
+"""The session of the request that is being served."""

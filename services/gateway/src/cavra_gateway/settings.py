@@ -1,0 +1,31 @@
+"""What the gateway needs to know beside what every service does."""
+
+from typing import Annotated, Any
+
+from cavra_service.settings import Settings
+from pydantic import Field, field_validator
+from pydantic_settings import NoDecode
+
+
+class GatewaySettings(Settings):
+    """Each field is the environment variable CAVRA_<NAME>."""
+
+    cors_allowed_origins: Annotated[tuple[str, ...], NoDecode] = ()
+    """Origins whose pages may call the API, separated by commas; none by default."""
+
+    max_body_bytes: int = Field(1024 * 1024, ge=1)
+    """Largest request body in bytes."""
+
+    read_timeout_seconds: float = Field(5.0, gt=0)
+    """Deadline of each call that a merged answer (history, dashboard) is made of: one that hangs is reported as unavailable."""
+
+    probe_timeout_seconds: float = Field(2.0, gt=0)
+    """Deadline of a health probe."""
+
+    metadata_mode: str = "service"
+    """What the console is told about where metadata lives."""
+
+    @field_validator("cors_allowed_origins", mode="before")
+    @classmethod
+    def _listed(cls, value: Any) -> Any:
+        return [one.strip() for one in value.split(",") if one.strip()] if isinstance(value, str) else value
