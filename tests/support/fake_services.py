@@ -1,5 +1,6 @@
 """Stand-ins for the three services: real gRPC, identity, stores and logs; commands that write a sample record without any rule."""
 
+import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -252,7 +253,7 @@ _RETRY = _answers(
 _RECOVERY = _answers(
     recovery_pb2_grpc.RecoveryServiceServicer, CreatePlaybook=_playbook, CloseRecovery=_close
 )
-_ALL = {
+_ALL: dict[str, tuple[str, Any, Any]] = {
     "delivery": (
         "cavra.delivery.v1.DeliveryService",
         delivery_pb2_grpc.add_DeliveryServiceServicer_to_server,
@@ -297,7 +298,7 @@ class FakeServices:
             headers.setdefault("authorization", f"Bearer {self.installation.token('alice', *roles)}")
         async with self._http.request(method, self.url + path, headers=headers, **options) as response:
             body = await response.read()
-            parsed = await response.json(content_type=None) if body else None
+            parsed = json.loads(body) if "json" in response.content_type and body else None
             return response.status, parsed, response.headers
 
     async def start(self, service: str) -> None:
