@@ -15,7 +15,7 @@ from cavra_evidence.records.delivery import (
 )
 from cavra_evidence.refusal import Refusal
 from cavra_evidence.times import optional_text, text
-from pydantic import ConfigDict
+from pydantic import ConfigDict, ValidationError
 
 from cavra_delivery.domain.bounds import fitting
 from cavra_delivery.domain.routes import DELIVER, Route
@@ -28,6 +28,7 @@ from cavra_delivery.domain.schedule import (
     Window,
     route_rules,
 )
+from cavra_delivery.domain.shapes import complaint
 
 
 class RoutingPolicy(RoutingFields):
@@ -61,9 +62,9 @@ class Notification:
 def routing_of(schedule: Schedule, overrides: Mapping[str, Any], providers: Sequence[str]) -> Routing:
     """The schedule's routing under a request's overrides, for some providers (none: all).
 
-    Raises pydantic.ValidationError for overrides of another shape and Refusal `provider_not_configured` for a provider that no route has.
+    Raises Refusal `invalid_value` for overrides of another shape and `provider_not_configured` for a provider that no route has.
     """
-    given = RoutingPolicy.model_validate(overrides)
+    given = _overrides(overrides)
     base: RoutingFields = given
     rules: list[RouteRule] = []
     if schedule.file is not None:
@@ -78,6 +79,16 @@ def routing_of(schedule: Schedule, overrides: Mapping[str, Any], providers: Sequ
         raise Refusal("provider_not_configured", "the schedule names no such provider", "providers")
     chosen = tuple(rule for rule in rules if not providers or rule.provider in providers)
     return Routing(chosen, base.maintenance_windows, base.owner_calendars)
+
+
+def _overrides(given: Mapping[str, Any]) -> RoutingPolicy:
+    # The field goes no deeper than the policy's own: below it stand names that the caller chose.
+    try:
+        return RoutingPolicy.model_validate(given)
+    except ValidationError as error:
+        where = error.errors(include_url=False, include_input=False, include_context=False)[0]["loc"][0]
+        known = f".{where}" if where in RoutingPolicy.model_fields else ""
+        raise Refusal("invalid_value", complaint(error, "routing_policy"), f"routing_policy{known}") from None
 
 
 def plan_notification(

@@ -43,10 +43,10 @@ Text = Annotated[str, StringConstraints(max_length=512), AfterValidator(scan)]
 """Text that is shown but that no record takes over; never a credential."""
 
 
-def complaint(error: ValidationError) -> str:
-    """Which field breaks which rule: one sentence without the value."""
+def complaint(error: ValidationError, whole: str = "the file") -> str:
+    """Which part of `whole` breaks which rule: one sentence without a value, or a name that its author chose."""
     first = error.errors(include_url=False, include_input=False)[0]
     cause = first.get("ctx", {}).get("error")
     rule = cause.rule if isinstance(cause, GuardError) else first["type"]
-    where = ".".join(str(part) for part in first["loc"][:1])
-    return f"{where or 'the file'} is refused by rule {rule}"
+    where = str(first["loc"][0]) if first["loc"] and rule != "extra_forbidden" else whole
+    return f"{where} is refused by rule {rule}"
