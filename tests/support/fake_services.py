@@ -301,19 +301,19 @@ class FakeServices:
             parsed = json.loads(body) if "json" in response.content_type and body else None
             return response.status, parsed, response.headers
 
-    async def start(self, service: str) -> None:
-        """Bring one service up at a free port."""
+    async def start(self, service: str, address: str = "127.0.0.1:0") -> None:
+        """Bring one service up, by default at a free port."""
         async with AsyncExitStack() as stack:
             settings = self.installation.settings
             store = await open_store(settings, service)
             stack.push_async_callback(store.close)
             name, add, servicer = _ALL[service]
             servicers = [Servicer(name, add, servicer(store, self.script)), evidence_servicer(store)]
-            address = await stack.enter_async_context(
-                serving(servicers, TokenVerifier.of(settings), "127.0.0.1:0", 0.1)
+            in_use = await stack.enter_async_context(
+                serving(servicers, TokenVerifier.of(settings), address, 0.1)
             )
             self.stores[service] = store
-            self.installation.settings = settings.model_copy(update={f"{service}_address": address})
+            self.installation.settings = settings.model_copy(update={f"{service}_address": in_use})
             self._running[service] = stack.pop_all()
 
     @asynccontextmanager
