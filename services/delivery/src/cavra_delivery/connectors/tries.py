@@ -38,5 +38,5 @@ async def send(
 
 def pause_seconds(tries: int, retry_after: float | None) -> float:
     """How long to wait after `tries` tries: at least half of the doubling pause, so that many senders do not come back at once."""
-    longest = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2 ** min(tries, 10))
+    longest = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2 ** min(tries - 1, 10))
     return min(LONGEST_PAUSE_SECONDS, max(_random.uniform(longest / 2, longest), retry_after or 0.0))

@@ -213,9 +213,7 @@ def _record(
     told = [route for route in routes if route.category == DELIVER]
     selected = list(dict.fromkeys(route.provider for route in told))
     named = dict.fromkeys(route.provider for route in routes)
-    # Each route stands in the record twice: as a route and as a decision.
-    listed = decisions[: fitting(2 * len(part.model_dump_json().encode()) for part in decisions)]
-    return NotificationPlan(
+    plan = NotificationPlan(
         plan_id=plan_id,
         schedule_id="" if schedule.file is None else schedule.file.schedule_id,
         generated_at=text(now),
@@ -227,18 +225,27 @@ def _record(
         acknowledgement_required_providers=selected,
         suppressed_providers=[name for name in named if name not in selected],
         owners=list(dict.fromkeys(route.owner for route in routes))[:50],
-        owner_routes=[OwnerRoute(**_owner_fields(part)) for part in listed],
-        route_decisions=list(listed),
+        owner_routes=[],
+        route_decisions=[],
         deliverable_route_count=len(told),
         suppressed_route_count=len(routes) - len(told),
         maintenance_suppressed_count=sum(route.category == "maintenance_window" for route in routes),
         calendar_suppressed_count=sum(route.category == "owner_calendar" for route in routes),
-        omitted_count=len(decisions) - len(listed),
         next_due_at=optional_text(None if schedule.file is None else schedule.file.next_due_at),
         reason=_reason(routes, told, cause),
         controls=["due_checked", "maintenance_windows_checked", "owner_calendars_checked"]
         if routes
         else ["due_checked"],
+    )
+    # Providers stand at the top of the envelope as well, and each route stands in the record twice.
+    sizes = (2 * len(part.model_dump_json().encode()) for part in decisions)
+    listed = decisions[: fitting(sizes, 2 * len(plan.model_dump_json().encode()))]
+    return plan.model_copy(
+        update={
+            "owner_routes": [OwnerRoute(**_owner_fields(part)) for part in listed],
+            "route_decisions": list(listed),
+            "omitted_count": len(decisions) - len(listed),
+        }
     )
 
 

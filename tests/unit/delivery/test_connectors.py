@@ -1,0 +1,278 @@
+"""Connector configuration, destinations and the tries of one send."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cavra_delivery.connectors.base import (
+    Answer,
+    Destination,
+    Event,
+    Message,
+    NotConfigured,
+    Rendered,
+    category_of,
+)
+from cavra_delivery.connectors.config import ConnectorConfig, read_connectors
+from cavra_delivery.connectors.http import HttpConnector, HttpSender, _is_public
+from cavra_delivery.connectors.registry import Registry, fingerprint, fingerprint_key
+from cavra_delivery.connectors.tries import LONGEST_PAUSE_SECONDS, Limits, pause_seconds, send
+from cavra_delivery.domain.deliveries import EVENT_TYPES, event_id_of, message_id_of
+from cavra_evidence.guard import matches
+from cavra_verify.canonical import parse
+
+
+def connector(**entry: Any) -> HttpConnector:
+    """A webhook of one configuration entry."""
+    config = ConnectorConfig.model_validate({"url": "https://example.org/hook", **entry})
+    return HttpConnector("webhook", "webhook", config, HttpSender())
+
+
+@pytest.mark.parametrize(
+    ("entry", "headers"),
+    [
+        ({}, {}),
+        ({"token": "t"}, {"authorization": "Bearer t"}),
+        ({"token": "t", "authorization_scheme": "Splunk"}, {"authorization": "Splunk t"}),
+        ({"token": "t", "authorization": "Basic b"}, {"authorization": "Basic b"}),
+        ({"api_key": "k"}, {"x-api-key": "k"}),
+        ({"api_key": "k", "api_key_header": "DD-API-KEY"}, {"dd-api-key": "k"}),
+        ({"headers": {"X-More": "m"}, "token": "t"}, {"x-more": "m", "authorization": "Bearer t"}),
+    ],
+)
+def test_credentials_become_the_headers_of_the_contract(
+    entry: dict[str, Any], headers: dict[str, str]
+) -> None:
+    assert connector(**entry).destination().headers == headers
+
+
+@pytest.mark.parametrize("field", ["url", "token", "api_key", "authorization"])
+def test_a_variable_that_is_not_set_is_named(field: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CAVRA_TEST_X", raising=False)
+    made = connector(**{f"{field}_env": "CAVRA_TEST_X"})
+    with pytest.raises(NotConfigured) as refused:
+        made.destination()
+    assert refused.value.variable == "CAVRA_TEST_X"
+    monkeypatch.setenv("CAVRA_TEST_X", "https://example.org/from-variable\n")
+    assert made.destination().headers is not None
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "", "example.org", "ftp://example.org", "https://", "https://user@example.org", "https://u:p@example.org",
+        "https://example.org:0", "https://example.org:99999", "https://exa mple.org", "https://example.org/\n", "https://[::1",
+    ],
+)  # fmt: skip
+def test_a_url_that_nothing_can_be_sent_to_is_not_configured(url: str) -> None:
+    if url == "https://example.org/\n":
+        assert connector(url=url).destination().url == "https://example.org/", "the break is no part of it"
+        return
+    with pytest.raises(NotConfigured):
+        connector(url=url).destination()
+
+
+def test_a_header_with_a_line_break_is_not_configured() -> None:
+    with pytest.raises(NotConfigured):
+        connector(headers={"x-more": "a\r\nx-injected: b"}).destination()
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        [],
+        {"url": 5},
+        {"kind": "pigeon"},
+        {"method": "DELETE"},
+        {"headers": {"host": "x"}},
+        {"headers": {"Webhook-Id": "x"}},
+        {"headers": {"a b": "x"}},
+        {"url_env": "not a name"},
+        {"enabled": "perhaps"},
+    ],
+)
+def test_a_bad_entry_is_unusable_alone_and_its_values_are_not_told(entry: Any) -> None:
+    found, problem = read_connectors({"connectors": {"bad": entry, "good": {"url": "https://example.org"}}})
+    assert problem == ""
+    assert isinstance(found["good"], ConnectorConfig)
+    told = found["bad"]
+    assert isinstance(told, str)
+    for secret in ("pigeon", "DELETE", "not a name", "perhaps"):
+        assert secret not in told
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {},
+        {"connectors": []},
+        {"connectors": {"Bad Name": {}}},
+        {"connectors": {f"c{n}": {} for n in range(51)}},
+    ],
+)
+def test_a_file_of_another_shape_configures_nothing(content: dict[str, Any]) -> None:
+    found, problem = read_connectors(content)
+    assert found == {}
+    assert problem
+
+
+def test_nothing_of_a_destination_or_a_configuration_is_shown_by_repr() -> None:
+    made = connector(url="https://example.org/canary?x=canary", token="canary", headers={"x": "canary"})
+    assert "canary" not in repr(made.destination())
+    assert "canary" not in repr(made._config)
+
+
+def test_a_fingerprint_binds_everything_that_says_where_a_send_goes() -> None:
+    key = b"k" * 32
+    entries: list[dict[str, Any]] = [
+        {},
+        {"url": "http://example.org/hook"},
+        {"url": "https://example.com/hook"},
+        {"url": "https://example.org:8443/hook"},
+        {"url": "https://example.org/other"},
+        {"url": "https://example.org/hook?x=1"},
+        {"method": "PUT"},
+        {"headers": {"x-more": "1"}},
+        {"token": "t"},
+    ]
+    prints = [fingerprint(key, connector(**entry).destination()) for entry in entries]
+    assert len(set(prints)) == len(entries)
+    assert {len(one) for one in prints} == {32}
+    assert fingerprint(b"l" * 32, connector().destination()) != prints[0]
+    assert fingerprint(key, connector(url="https://example.org:443/hook").destination()) == prints[0]
+    rotated = connector(token="another")
+    assert fingerprint(key, rotated.destination()) == prints[-1], (
+        "a rotated credential is the same destination"
+    )
+
+
+def test_the_fingerprint_key_is_made_once_and_readable_by_its_owner_alone(tmp_path: Path) -> None:
+    path = tmp_path / "delivery" / "fingerprint.key"
+    key = fingerprint_key(path)
+    assert fingerprint_key(path) == key
+    assert path.stat().st_mode & 0o077 == 0
+    path.write_bytes(b"short")
+    with pytest.raises(ValueError, match="32 bytes"):
+        fingerprint_key(path)
+
+
+@pytest.mark.parametrize(
+    ("address", "public"),
+    [
+        ("93.184.216.34", True), ("2606:2800:220:1::1", True), ("127.0.0.1", False), ("10.0.0.1", False), ("172.16.0.1", False),
+        ("192.168.1.1", False), ("169.254.169.254", False), ("100.64.0.1", False), ("0.0.0.0", False), ("224.0.0.1", False),
+        ("255.255.255.255", False), ("::1", False), ("::", False), ("fe80::1%eth0", False), ("fc00::1", False), ("ff02::1", False),
+        ("::ffff:127.0.0.1", False), ("::ffff:93.184.216.34", False), ("64:ff9b::7f00:1", False), ("2002:7f00:1::", False),
+    ],
+)  # fmt: skip
+def test_only_the_public_internet_is_public(address: str, public: bool) -> None:
+    assert _is_public(address) is public
+
+
+def test_the_same_event_renders_to_the_same_canonical_bytes() -> None:
+    event = Event("t", "evt-1", "2026-11-23T00:00:00.000000+00:00", {"b": 1, "a": "ü"}, "0" * 64)
+    body = connector().render(event).body
+    assert connector().render(event).body == body
+    assert parse(body) == {**json.loads(body)}
+    assert json.loads(body)["data"] == {"a": "ü", "b": 1}
+
+
+def test_event_and_message_ids_belong_to_the_delivery() -> None:
+    assert event_id_of("d") == event_id_of("d") != event_id_of("e")
+    assert message_id_of("d", "webhook") != message_id_of("d", "slack")
+    assert matches("id", event_id_of("d"))
+    assert matches("id", message_id_of("d", "webhook"))
+    assert all(matches("reason", event_type) for event_type in EVENT_TYPES.values())
+
+
+@pytest.mark.parametrize(
+    ("kind", "category"),
+    [
+        ("splunk", "siem"), ("sentinel", "siem"), ("datadog", "siem"), ("jira", "itsm"), ("servicenow", "itsm"), ("slack", "chatops"),
+        ("teams", "chatops"), ("pagerduty", "chatops"), ("email", "chatops"), ("webhook", "webhook"), ("archive", "webhook"),
+        ("anything", "webhook"),
+    ],
+)  # fmt: skip
+def test_categories_are_those_of_the_contract(kind: str, category: str) -> None:
+    assert category_of(kind) == category
+
+
+async def test_a_changed_file_is_read_again(tmp_path: Path) -> None:
+    path = tmp_path / "connectors.json"
+    path.write_text('{"connectors": {"webhook": {"url": "https://example.org"}}}')
+    registry = Registry(path, HttpSender())
+    assert registry.enabled() == ["webhook"]
+    path.write_text(
+        '{"connectors": {"webhook": {"url": "https://example.org", "enabled": false}, "my-siem": {"kind": "splunk"}}}'
+    )
+    assert registry.enabled() == ["my-siem"]
+    assert registry.all()["my-siem"].category == "siem"
+    with pytest.raises(NotConfigured):
+        registry.find("webhook")
+    path.unlink()
+    assert registry.all() == {}
+
+
+class Scripted:
+    """A connector whose answers are given: the edge of the network."""
+
+    name = kind = "webhook"
+
+    def __init__(self, *answers: Answer) -> None:
+        self.answers = list(answers)
+
+    def render(self, event: Event) -> Rendered:
+        """Nothing."""
+        return Rendered(b"")
+
+    def destination(self) -> Destination:
+        """Nowhere."""
+        return Destination({}, "")
+
+    async def send(self, message: Message, destination: Destination, timeout: float) -> Answer:
+        """The next answer."""
+        return self.answers.pop(0)
+
+
+AGAIN, NEVER, TAKEN = (
+    Answer("server_error", 503, again=True),
+    Answer("rejected", 400),
+    Answer(status_code=200),
+)
+
+
+@pytest.mark.parametrize(
+    ("answers", "retries", "expected"),
+    [
+        ([TAKEN], 2, (TAKEN, 1)),
+        ([NEVER, TAKEN], 2, (NEVER, 1)),
+        ([AGAIN, TAKEN], 2, (TAKEN, 2)),
+        ([AGAIN, AGAIN], 1, (AGAIN, 2)),
+        ([AGAIN], 0, (AGAIN, 1)),
+        ([AGAIN, NEVER, TAKEN], 5, (NEVER, 2)),
+    ],
+)
+async def test_a_send_tries_again_while_it_may_and_as_often_as_it_is_told(
+    answers: list[Answer], retries: int, expected: tuple[Answer, int]
+) -> None:
+    scripted = Scripted(*answers)
+    message = Message("msg-1", Rendered(b""))
+    assert await send(scripted, scripted.destination(), message, Limits(retries, 1.0)) == expected
+
+
+@pytest.mark.parametrize(
+    ("tries", "retry_after", "least", "most"),
+    [
+        (1, None, 0.05, 0.1),
+        (3, None, 0.2, 0.4),
+        (20, None, 1.0, LONGEST_PAUSE_SECONDS),
+        (1, 1.5, 1.5, 1.5),
+        (1, 3600.0, LONGEST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS),
+    ],
+)
+def test_pauses_double_with_jitter_and_heed_retry_after_within_2_seconds(
+    tries: int, retry_after: float | None, least: float, most: float
+) -> None:
+    for _ in range(50):
+        assert least <= pause_seconds(tries, retry_after) <= most
