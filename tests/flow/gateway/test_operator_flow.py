@@ -247,7 +247,8 @@ async def test_bad_input_gets_what_is_promised_and_writes_nothing(console: Conso
     "path",
     [
         "/runtime/go-pilot/rollback-drill-schedule", R + "/routes", R + "/suppression-trends", R + "/dashboard", AD + "/worker-runs",
-        AD + "/worker-dashboard", AD + "/worker-health", AD + "/worker-health-alerts", AD + "/worker-health-alert-dashboard", "/console/config",
+        AD + "/worker-dashboard", AD + "/worker-health", AD + "/worker-health-alerts", AD + "/worker-health-alert-dashboard",
+        "/console/config",
         "/health", "/openapi.json",
     ],
 )  # fmt: skip
