@@ -1,0 +1,255 @@
+"""From a failed audit delivery to an executed retry: real delivery, real retry, a real receiver."""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from cavra.delivery.v1 import delivery_pb2 as delivery
+from cavra.delivery.v1.delivery_pb2_grpc import DeliveryServiceStub
+from cavra.retry.v1 import retry_pb2 as pb
+from cavra_verify.kinds import BY_NOUN
+
+from tests.support.installation import Installation
+from tests.support.receiver import Receiver
+from tests.support.retry_desk import RetryDesk, envelope
+
+IMMEDIATE = pb.RetryPolicy(allow_immediate_retry=True)
+
+
+class Chain(RetryDesk):
+    """The retry desk over a real delivery service with one webhook, `hook`."""
+
+    def __init__(self, installation: Installation, address: str, folder: Path) -> None:
+        super().__init__(installation, address)
+        self._config = folder / "connectors.yaml"
+        self.ahead = timedelta(0)
+        """How far retry's clock is ahead of delivery's, which is the real one."""
+
+    def clock(self) -> datetime:
+        """What the retry service takes for now."""
+        return datetime.now(UTC) + self.ahead
+
+    def connect(self, **hook: Any) -> None:
+        """Write the connector file."""
+        entry = {"kind": "webhook", "allow_private_networks": True, **hook}
+        self._config.write_text(yaml.safe_dump({"connectors": {"hook": entry}}))
+
+    async def deliver(self) -> Any:
+        """An audit delivery to the webhook, tried once."""
+        async with self.installation.channel(self.settings.delivery_address) as channel:
+            request = delivery.DeliverAuditRequest(providers=["hook"], retries=0, timeout_seconds=5)
+            return await self.installation.caller("olga", "operator").unary(
+                DeliveryServiceStub(channel).DeliverAudit, request
+            )
+
+    async def live(self) -> Any:
+        """A live run that does not wait for the delay and tries each send once."""
+        return await self.run(retry_policy=IMMEDIATE, retries=0, timeout_seconds=5)
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    """A receiver that refuses everything until told otherwise."""
+    async with Receiver(503) as running:
+        yield running
+
+
+@pytest.fixture
+def installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Installation:
+    """Reads its connectors from a file of the test."""
+    monkeypatch.setenv("CAVRA_CONNECTOR_CONFIG", str(tmp_path / "connectors.yaml"))
+    monkeypatch.setenv("CAVRA_RECONCILE_SECONDS", "0.05")
+    return Installation(tmp_path / "data")
+
+
+@pytest.fixture
+async def chain(installation: Installation, receiver: Receiver, tmp_path: Path) -> AsyncIterator[Chain]:
+    """Both services, running."""
+    found = Chain(installation, "", tmp_path)
+    found.connect(url=f"{receiver.url}/hook")
+    async with installation.running("delivery") as address:
+        found.settings = found.settings.model_copy(update={"delivery_address": address})
+        async with found.running():
+            yield found
+
+
+def execution(answer: Any) -> dict[str, Any]:
+    """The execution record of a run that took one retry."""
+    (result,) = answer.results
+    found: dict[str, Any] = envelope(result.execution)["retry_execution_record"]
+    return found
+
+
+def reasons(answer: Any) -> list[str]:
+    """Why a run left what it left."""
+    run = envelope(answer.run)["acknowledgement_audit_delivery_worker_run"]
+    return [one["reason"] for one in run["follow_up_actions"]]
+
+
+async def test_a_failed_delivery_is_reviewed_approved_executed_once_and_cleared(
+    chain: Chain, receiver: Receiver
+) -> None:
+    failed = await chain.deliver()
+    assert not failed.success
+    answer = await chain.approved()
+    receiver.status = 200
+    ran = await chain.live()
+    record = execution(ran)
+    assert (record["execution_status"], record["delivery_success"]) == ("delivered", True)
+    assert record["delivery_id"] == failed.delivery_plan.id
+    first, second = receiver.received
+    assert first.body == second.body
+    assert first.headers["webhook-id"] == second.headers["webhook-id"]
+    assert second.headers["cavra-execution-id"] == record["execution_id"]
+    assert (
+        hashlib.sha256(second.body).hexdigest()
+        == (await chain.records(metadata_kind=BY_NOUN["retry_intent"].kind))[0]["retry_intent"][
+            "payload_hash"
+        ]
+    )
+    (result,) = ran.results
+    sent = envelope(result.delivery)
+    assert sent["delivery"]["execution_id"] == record["execution_id"]
+    assert sent["trace_ids"] == envelope(result.execution)["trace_ids"] == [failed.delivery_plan.id]
+    assert record["approval_decision_id"] == answer.decision.id
+    again = await chain.live()
+    assert (again.results, reasons(again)) == ([], [])
+    assert len(receiver.received) == 2
+
+
+async def test_records_of_both_logs_name_each_other_by_the_hash_of_their_bytes(
+    chain: Chain, receiver: Receiver
+) -> None:
+    failed = await chain.deliver()
+    await chain.approved()
+    receiver.status = 200
+    (result,) = (await chain.live()).results
+    (intent,) = await chain.raw(metadata_kind=BY_NOUN["retry_intent"].kind)
+    causes = {cause["id"]: cause["record_hash"] for cause in envelope(result.delivery)["causes"]}
+    assert causes[intent.id] == hashlib.sha256(b"\0" + intent.canonical).hexdigest()
+    causes = {cause["id"]: cause["record_hash"] for cause in envelope(result.execution)["causes"]}
+    assert causes[result.delivery.id] == hashlib.sha256(b"\0" + result.delivery.canonical).hexdigest()
+    causes = {cause["id"]: cause["record_hash"] for cause in envelope(intent)["causes"]}
+    assert causes[failed.delivery.id] == hashlib.sha256(b"\0" + failed.delivery.canonical).hexdigest()
+
+
+async def test_each_further_attempt_is_reviewed_and_approved_anew_up_to_the_cap(
+    chain: Chain, receiver: Receiver
+) -> None:
+    await chain.deliver()
+    for attempt in (2, 3):
+        await chain.approved()
+        record = execution(await chain.live())
+        assert (record["execution_status"], record["attempt_number"]) == ("failed", attempt)
+        assert (await chain.live()).results == []
+    assert reasons(await chain.live()) == ["max_retry_attempts_reached"]
+    assert len(receiver.received) == 3
+
+
+async def test_what_waits_runs_once_the_delay_is_over(chain: Chain, receiver: Receiver) -> None:
+    await chain.deliver()
+    await chain.approved()
+    receiver.status = 200
+    assert reasons(await chain.run()) == ["retry_delay_pending"]
+    chain.ahead = timedelta(minutes=15)
+    assert execution(await chain.run())["execution_status"] == "delivered"
+
+
+async def test_nothing_is_sent_to_another_destination_than_the_approved_one(
+    chain: Chain, receiver: Receiver
+) -> None:
+    await chain.deliver()
+    await chain.approved()
+    receiver.status = 200
+    chain.connect(url=f"{receiver.url}/elsewhere")
+    assert reasons(await chain.live()) == ["content_changed"]
+    assert [one.path for one in receiver.received] == ["/hook"]
+
+
+async def test_a_connector_that_lost_its_configuration_uses_the_approval_and_sends_nothing(
+    chain: Chain, receiver: Receiver
+) -> None:
+    await chain.deliver()
+    await chain.approved()
+    chain.connect(url_env="CAVRA_TEST_MISSING_URL")
+    record = execution(await chain.live())
+    assert (record["execution_status"], record["skipped"]) == ("skipped", "connector_config_not_configured")
+    chain.connect(url=f"{receiver.url}/hook")
+    receiver.status = 200
+    assert reasons(await chain.live()) == ["approval_used"]
+    await chain.approved()
+    assert execution(await chain.live())["execution_status"] == "delivered"
+
+
+async def test_parallel_runs_send_once(chain: Chain, receiver: Receiver) -> None:
+    await chain.deliver()
+    await chain.approved()
+    receiver.status = 200
+    answers = await asyncio.gather(*(chain.live() for _ in range(6)))
+    assert sum(len(answer.results) for answer in answers) == 1
+    assert len(receiver.received) == 2
+
+
+async def test_an_answer_that_never_came_is_unknown_and_never_resent(
+    chain: Chain, receiver: Receiver
+) -> None:
+    await chain.deliver()
+    await chain.approved()
+    receiver.hold = asyncio.Event()
+    ran = await chain.run(retry_policy=IMMEDIATE, retries=3, timeout_seconds=1)
+    assert execution(ran)["execution_status"] == "unknown"
+    assert reasons(await chain.live()) == ["outcome_unknown"]
+    assert len(receiver.received) == 2
+    receiver.hold.set()
+
+
+async def test_an_outcome_that_delivery_lost_in_a_restart_is_recorded_unknown(
+    installation: Installation, receiver: Receiver, tmp_path: Path
+) -> None:
+    chain = Chain(installation, "", tmp_path)
+    chain.connect(url=f"{receiver.url}/hook")
+
+    @asynccontextmanager
+    async def delivering(port: int) -> AsyncIterator[str]:
+        installation.settings = installation.settings.model_copy(update={"delivery_port": port})
+        async with installation.running("delivery") as address:
+            yield address
+
+    async with delivering(0) as address:
+        chain.settings = chain.settings.model_copy(update={"delivery_address": address})
+        await chain.deliver()
+    port = int(address.rpartition(":")[2])
+    async with chain.running():
+        async with delivering(port):
+            await chain.approved()
+            receiver.hold = asyncio.Event()
+            running = asyncio.create_task(chain.live())
+            await receiver.wait_for(2)
+        (result,) = (await running).results
+        async with delivering(port):
+            execution_record = await chain.next_execution()
+        receiver.hold.set()
+    assert not result.HasField("execution")
+    assert execution_record["execution_status"] == "unknown"
+    assert len(receiver.received) == 2
+
+
+async def test_an_alert_about_the_worker_reaches_the_webhook(chain: Chain, receiver: Receiver) -> None:
+    await chain.deliver()
+    receiver.status = 200
+    request = pb.DeliverHealthAlertRequest()
+    sent = await chain.call("DeliverHealthAlert", request)
+    assert sent.success
+    plan = envelope(sent.plan)
+    assert plan["selected_providers"] == ["hook"]
+    assert plan["plan_id"].encode() in receiver.received[-1].body
+    assert plan["plan_id"] in {cause["id"] for cause in envelope(sent.delivery)["causes"]}
+    counts = await chain.call("GetHealthAlertDashboard", pb.GetHealthAlertDashboardRequest())
+    assert (counts.delivery_count, counts.failed_delivery_count) == (1, 0)
+    assert counts.outstanding_acknowledgement_count == 1
