@@ -115,6 +115,7 @@ class RetryServiceServicer:
     def PlanApproval(self, request, context):
         """Lists what may be approved: each open failure with its digest. An item that is open already is served again unchanged.
         Records: retry-execution-approval-plan. Role: operator. PERMISSION_DENIED `policy_floor` for a policy weaker than the installation's.
+        UNAVAILABLE `service_unavailable` when delivery is down.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -123,7 +124,7 @@ class RetryServiceServicer:
     def DecideApproval(self, request, context):
         """Decides on one item of an approval plan. Records: retry-execution-approval-decision. Role: approver.
         NOT_FOUND `unknown_plan`, `unknown_item`; FAILED_PRECONDITION `acknowledgement_required`, `ambiguous_item`, `item_closed`,
-        `content_changed`; PERMISSION_DENIED `self_approval`.
+        `content_changed`, `invalid_transition` (decided by the caller before, or approved already); PERMISSION_DENIED `self_approval`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -132,6 +133,7 @@ class RetryServiceServicer:
     def RunWorker(self, request, context):
         """Plans, selects and, when live, executes approved retries. A dry run sends nothing and writes no execution record.
         Records: retry-plan; for each live retry retry-intent and retry-execution-record; worker-run. Role: operator.
+        UNAVAILABLE `service_unavailable` when delivery is down before anything was claimed. What is claimed goes on when the caller goes away.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -152,7 +154,7 @@ class RetryServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetWorkerHealth(self, request, context):
-        """Whether the worker does its work, judged on what is true now. Reads only.
+        """Whether the worker does its work, judged on what is true now. Reads only. UNAVAILABLE `service_unavailable` when delivery is down.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -161,6 +163,7 @@ class RetryServiceServicer:
     def DeliverHealthAlert(self, request, context):
         """Sends the alerts of the worker's health to connectors; the same cause within the window is suppressed.
         Records: worker-health-alert-plan; in delivery connector-delivery. Role: operator.
+        INVALID_ARGUMENT `provider_not_configured` for a connector that is not enabled, or when none is ready.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -175,7 +178,7 @@ class RetryServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetHealthAlertDashboard(self, request, context):
-        """Alert counts. Reads only.
+        """Alert counts. Reads only. UNAVAILABLE `service_unavailable` when delivery, who counts deliveries, is down.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -48,32 +48,35 @@ class RetryServiceStub:
     PlanApproval: _grpc.UnaryUnaryMultiCallable[_retry_pb2.PlanApprovalRequest, _retry_pb2.PlanApprovalResponse]
     """Lists what may be approved: each open failure with its digest. An item that is open already is served again unchanged.
     Records: retry-execution-approval-plan. Role: operator. PERMISSION_DENIED `policy_floor` for a policy weaker than the installation's.
+    UNAVAILABLE `service_unavailable` when delivery is down.
     """
     DecideApproval: _grpc.UnaryUnaryMultiCallable[_retry_pb2.DecideApprovalRequest, _retry_pb2.DecideApprovalResponse]
     """Decides on one item of an approval plan. Records: retry-execution-approval-decision. Role: approver.
     NOT_FOUND `unknown_plan`, `unknown_item`; FAILED_PRECONDITION `acknowledgement_required`, `ambiguous_item`, `item_closed`,
-    `content_changed`; PERMISSION_DENIED `self_approval`.
+    `content_changed`, `invalid_transition` (decided by the caller before, or approved already); PERMISSION_DENIED `self_approval`.
     """
     RunWorker: _grpc.UnaryUnaryMultiCallable[_retry_pb2.RunWorkerRequest, _retry_pb2.RunWorkerResponse]
     """Plans, selects and, when live, executes approved retries. A dry run sends nothing and writes no execution record.
     Records: retry-plan; for each live retry retry-intent and retry-execution-record; worker-run. Role: operator.
+    UNAVAILABLE `service_unavailable` when delivery is down before anything was claimed. What is claimed goes on when the caller goes away.
     """
     ListWorkerRuns: _grpc.UnaryUnaryMultiCallable[_retry_pb2.ListWorkerRunsRequest, _retry_pb2.ListWorkerRunsResponse]
     """Worker runs, newest first. Reads only."""
     GetWorkerDashboard: _grpc.UnaryUnaryMultiCallable[_retry_pb2.GetWorkerDashboardRequest, _retry_pb2.GetWorkerDashboardResponse]
     """Run counts. Reads only."""
     GetWorkerHealth: _grpc.UnaryUnaryMultiCallable[_retry_pb2.GetWorkerHealthRequest, _retry_pb2.GetWorkerHealthResponse]
-    """Whether the worker does its work, judged on what is true now. Reads only."""
+    """Whether the worker does its work, judged on what is true now. Reads only. UNAVAILABLE `service_unavailable` when delivery is down."""
     DeliverHealthAlert: _grpc.UnaryUnaryMultiCallable[_retry_pb2.DeliverHealthAlertRequest, _retry_pb2.DeliverHealthAlertResponse]
     """Sends the alerts of the worker's health to connectors; the same cause within the window is suppressed.
     Records: worker-health-alert-plan; in delivery connector-delivery. Role: operator.
+    INVALID_ARGUMENT `provider_not_configured` for a connector that is not enabled, or when none is ready.
     """
     AcknowledgeHealthAlert: _grpc.UnaryUnaryMultiCallable[_retry_pb2.AcknowledgeHealthAlertRequest, _retry_pb2.AcknowledgeHealthAlertResponse]
     """Acknowledges an alert that was delivered. Records: worker-health-alert-ack. Role: operator.
     NOT_FOUND `unknown_health`, `unknown_plan`, `unknown_provider`.
     """
     GetHealthAlertDashboard: _grpc.UnaryUnaryMultiCallable[_retry_pb2.GetHealthAlertDashboardRequest, _retry_pb2.GetHealthAlertDashboardResponse]
-    """Alert counts. Reads only."""
+    """Alert counts. Reads only. UNAVAILABLE `service_unavailable` when delivery, who counts deliveries, is down."""
 
 @_typing.type_check_only
 class RetryServiceAsyncStub(RetryServiceStub):
@@ -91,32 +94,35 @@ class RetryServiceAsyncStub(RetryServiceStub):
     PlanApproval: _aio.UnaryUnaryMultiCallable[_retry_pb2.PlanApprovalRequest, _retry_pb2.PlanApprovalResponse]  # type: ignore[assignment]
     """Lists what may be approved: each open failure with its digest. An item that is open already is served again unchanged.
     Records: retry-execution-approval-plan. Role: operator. PERMISSION_DENIED `policy_floor` for a policy weaker than the installation's.
+    UNAVAILABLE `service_unavailable` when delivery is down.
     """
     DecideApproval: _aio.UnaryUnaryMultiCallable[_retry_pb2.DecideApprovalRequest, _retry_pb2.DecideApprovalResponse]  # type: ignore[assignment]
     """Decides on one item of an approval plan. Records: retry-execution-approval-decision. Role: approver.
     NOT_FOUND `unknown_plan`, `unknown_item`; FAILED_PRECONDITION `acknowledgement_required`, `ambiguous_item`, `item_closed`,
-    `content_changed`; PERMISSION_DENIED `self_approval`.
+    `content_changed`, `invalid_transition` (decided by the caller before, or approved already); PERMISSION_DENIED `self_approval`.
     """
     RunWorker: _aio.UnaryUnaryMultiCallable[_retry_pb2.RunWorkerRequest, _retry_pb2.RunWorkerResponse]  # type: ignore[assignment]
     """Plans, selects and, when live, executes approved retries. A dry run sends nothing and writes no execution record.
     Records: retry-plan; for each live retry retry-intent and retry-execution-record; worker-run. Role: operator.
+    UNAVAILABLE `service_unavailable` when delivery is down before anything was claimed. What is claimed goes on when the caller goes away.
     """
     ListWorkerRuns: _aio.UnaryUnaryMultiCallable[_retry_pb2.ListWorkerRunsRequest, _retry_pb2.ListWorkerRunsResponse]  # type: ignore[assignment]
     """Worker runs, newest first. Reads only."""
     GetWorkerDashboard: _aio.UnaryUnaryMultiCallable[_retry_pb2.GetWorkerDashboardRequest, _retry_pb2.GetWorkerDashboardResponse]  # type: ignore[assignment]
     """Run counts. Reads only."""
     GetWorkerHealth: _aio.UnaryUnaryMultiCallable[_retry_pb2.GetWorkerHealthRequest, _retry_pb2.GetWorkerHealthResponse]  # type: ignore[assignment]
-    """Whether the worker does its work, judged on what is true now. Reads only."""
+    """Whether the worker does its work, judged on what is true now. Reads only. UNAVAILABLE `service_unavailable` when delivery is down."""
     DeliverHealthAlert: _aio.UnaryUnaryMultiCallable[_retry_pb2.DeliverHealthAlertRequest, _retry_pb2.DeliverHealthAlertResponse]  # type: ignore[assignment]
     """Sends the alerts of the worker's health to connectors; the same cause within the window is suppressed.
     Records: worker-health-alert-plan; in delivery connector-delivery. Role: operator.
+    INVALID_ARGUMENT `provider_not_configured` for a connector that is not enabled, or when none is ready.
     """
     AcknowledgeHealthAlert: _aio.UnaryUnaryMultiCallable[_retry_pb2.AcknowledgeHealthAlertRequest, _retry_pb2.AcknowledgeHealthAlertResponse]  # type: ignore[assignment]
     """Acknowledges an alert that was delivered. Records: worker-health-alert-ack. Role: operator.
     NOT_FOUND `unknown_health`, `unknown_plan`, `unknown_provider`.
     """
     GetHealthAlertDashboard: _aio.UnaryUnaryMultiCallable[_retry_pb2.GetHealthAlertDashboardRequest, _retry_pb2.GetHealthAlertDashboardResponse]  # type: ignore[assignment]
-    """Alert counts. Reads only."""
+    """Alert counts. Reads only. UNAVAILABLE `service_unavailable` when delivery, who counts deliveries, is down."""
 
 class RetryServiceServicer(metaclass=_abc_1.ABCMeta):
     """Commands and reports of the retry service."""
@@ -149,6 +155,7 @@ class RetryServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_retry_pb2.PlanApprovalResponse, _abc.Awaitable[_retry_pb2.PlanApprovalResponse]]:
         """Lists what may be approved: each open failure with its digest. An item that is open already is served again unchanged.
         Records: retry-execution-approval-plan. Role: operator. PERMISSION_DENIED `policy_floor` for a policy weaker than the installation's.
+        UNAVAILABLE `service_unavailable` when delivery is down.
         """
 
     @_abc_1.abstractmethod
@@ -159,7 +166,7 @@ class RetryServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_retry_pb2.DecideApprovalResponse, _abc.Awaitable[_retry_pb2.DecideApprovalResponse]]:
         """Decides on one item of an approval plan. Records: retry-execution-approval-decision. Role: approver.
         NOT_FOUND `unknown_plan`, `unknown_item`; FAILED_PRECONDITION `acknowledgement_required`, `ambiguous_item`, `item_closed`,
-        `content_changed`; PERMISSION_DENIED `self_approval`.
+        `content_changed`, `invalid_transition` (decided by the caller before, or approved already); PERMISSION_DENIED `self_approval`.
         """
 
     @_abc_1.abstractmethod
@@ -170,6 +177,7 @@ class RetryServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_retry_pb2.RunWorkerResponse, _abc.Awaitable[_retry_pb2.RunWorkerResponse]]:
         """Plans, selects and, when live, executes approved retries. A dry run sends nothing and writes no execution record.
         Records: retry-plan; for each live retry retry-intent and retry-execution-record; worker-run. Role: operator.
+        UNAVAILABLE `service_unavailable` when delivery is down before anything was claimed. What is claimed goes on when the caller goes away.
         """
 
     @_abc_1.abstractmethod
@@ -194,7 +202,7 @@ class RetryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _retry_pb2.GetWorkerHealthRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_retry_pb2.GetWorkerHealthResponse, _abc.Awaitable[_retry_pb2.GetWorkerHealthResponse]]:
-        """Whether the worker does its work, judged on what is true now. Reads only."""
+        """Whether the worker does its work, judged on what is true now. Reads only. UNAVAILABLE `service_unavailable` when delivery is down."""
 
     @_abc_1.abstractmethod
     def DeliverHealthAlert(
@@ -204,6 +212,7 @@ class RetryServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_retry_pb2.DeliverHealthAlertResponse, _abc.Awaitable[_retry_pb2.DeliverHealthAlertResponse]]:
         """Sends the alerts of the worker's health to connectors; the same cause within the window is suppressed.
         Records: worker-health-alert-plan; in delivery connector-delivery. Role: operator.
+        INVALID_ARGUMENT `provider_not_configured` for a connector that is not enabled, or when none is ready.
         """
 
     @_abc_1.abstractmethod
@@ -222,6 +231,6 @@ class RetryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _retry_pb2.GetHealthAlertDashboardRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_retry_pb2.GetHealthAlertDashboardResponse, _abc.Awaitable[_retry_pb2.GetHealthAlertDashboardResponse]]:
-        """Alert counts. Reads only."""
+        """Alert counts. Reads only. UNAVAILABLE `service_unavailable` when delivery, who counts deliveries, is down."""
 
 def add_RetryServiceServicer_to_server(servicer: RetryServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
