@@ -100,6 +100,9 @@ async def test_nothing_is_planned_while_delivery_is_down(opened: Any) -> None:
         await retry.refused(retry.plan(), "service_unavailable")
         await retry.refused(retry.run(), "service_unavailable")
         await retry.refused(retry.run(execute=False), "service_unavailable")
+        for method in ("GetWorkerHealth", "DeliverHealthAlert", "GetHealthAlertDashboard"):
+            request = getattr(pb, f"{method}Request")()
+            await retry.refused(retry.call(method, request), "service_unavailable")
         assert (await retry.counters())["size"] == 0
 
 

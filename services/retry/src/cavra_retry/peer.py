@@ -194,7 +194,6 @@ def _failure(failure: pb.Failure) -> Failure:
         open=failure.open,
         failure_count=failure.failure_count,
         next_attempt_number=failure.next_attempt_number,
-        first_failed_at=from_timestamp(failure.first_failed_at),
         latest_failed_at=from_timestamp(failure.latest_failed_at),
         latest_delivery_id=failure.latest_delivery_id,
         failed_status_codes=tuple(failure.failed_status_codes),
