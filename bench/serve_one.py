@@ -4,13 +4,13 @@ import asyncio
 import sys
 
 import uvloop
-from cavra_service.runtime import installed
+from cavra_service.runtime import load
 from cavra_service.settings import Settings
 
 
 async def main(name: str) -> None:
     """Serve the service `name` by the settings of the environment."""
-    async with installed()[name].start(Settings()) as address:
+    async with load(name).start(Settings()) as address:
         print(address, flush=True)
         await asyncio.to_thread(sys.stdin.read)
 

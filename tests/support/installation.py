@@ -8,7 +8,7 @@ from typing import Any
 import grpc
 from cavra_service.client import Caller, connect
 from cavra_service.identity import LocalIssuer
-from cavra_service.runtime import installed
+from cavra_service.runtime import load
 from cavra_service.settings import Settings
 
 
@@ -40,7 +40,7 @@ class Installation:
     async def running(self, service: str) -> AsyncIterator[str]:
         """Run a service in this process; gives its address. Services that it calls must run already: their addresses are
         known from then on."""
-        async with installed()[service].start(self.settings) as address:
+        async with load(service).start(self.settings) as address:
             if f"{service}_address" in Settings.model_fields:
                 self.settings = self.settings.model_copy(update={f"{service}_address": address})
             yield address

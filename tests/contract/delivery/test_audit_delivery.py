@@ -14,9 +14,6 @@ from cavra_verify.merkle import leaf_hash
 from tests.contract.delivery.desk import Desk, body, envelope, webhook
 from tests.support.receiver import Receiver
 
-# The shared receiver hands its shutdown_timeout to the site, where aiohttp no longer wants it.
-pytestmark = pytest.mark.filterwarnings("ignore:shutdown_timeout should be set:DeprecationWarning")
-
 
 async def test_a_delivery_is_sent_and_recorded_with_all_fields_of_the_contract(
     desk: Desk, receiver: Receiver

@@ -12,9 +12,6 @@ from google.protobuf.struct_pb2 import Struct
 from tests.contract.delivery.desk import Desk, body, envelope, webhook
 from tests.support.receiver import Receiver
 
-# The shared receiver hands its shutdown_timeout to the site, where aiohttp no longer wants it.
-pytestmark = pytest.mark.filterwarnings("ignore:shutdown_timeout should be set:DeprecationWarning")
-
 SCHEDULE = "production-rollback"
 
 

@@ -16,9 +16,6 @@ from cavra_verify.merkle import leaf_hash
 from tests.contract.delivery.desk import Desk, body, cause, envelope, retry_request, webhook
 from tests.support.receiver import Receiver
 
-# The shared receiver hands its shutdown_timeout to the site, where aiohttp no longer wants it.
-pytestmark = pytest.mark.filterwarnings("ignore:shutdown_timeout should be set:DeprecationWarning")
-
 
 async def failed(desk: Desk, receiver: Receiver, status: int = 503) -> pb.Failure:
     """A failure of the webhook, with the receiver well again."""

@@ -19,16 +19,13 @@ from cavra_verify.kinds import BY_NOUN
 from tests.contract.delivery.desk import Desk, envelope, webhook
 from tests.support.receiver import Receiver
 
-# The shared receiver hands its shutdown_timeout to the site, where aiohttp no longer wants it.
-pytestmark = pytest.mark.filterwarnings("ignore:shutdown_timeout should be set:DeprecationWarning")
-
 SERVE = """
 import asyncio
-from cavra_service.runtime import installed
+from cavra_service.runtime import load
 from cavra_service.settings import Settings
 
 async def main():
-    async with installed()["delivery"].start(Settings()) as address:
+    async with load("delivery").start(Settings()) as address:
         print(address, flush=True)
         await asyncio.Event().wait()
 

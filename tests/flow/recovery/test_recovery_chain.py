@@ -15,9 +15,6 @@ from cavra_service.wire import cause_of
 from tests.support.installation import Installation
 from tests.support.receiver import Receiver
 
-# The shared receiver hands its shutdown_timeout to the site, where aiohttp no longer wants it.
-pytestmark = pytest.mark.filterwarnings("ignore:shutdown_timeout should be set:DeprecationWarning")
-
 
 async def test_a_failing_connector_gets_a_playbook_and_closes_with_a_later_delivery(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

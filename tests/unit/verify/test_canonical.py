@@ -77,7 +77,7 @@ def test_the_widest_safe_integers_are_kept(value: int) -> None:
         {"": 1},
         {"\n": 1},
         {"a": {1, 2}},
-        object(),
+        frozenset(),
     ],
     ids=repr,
 )

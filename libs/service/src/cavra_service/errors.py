@@ -1,6 +1,5 @@
 """Refusals: one reason code each, with its gRPC status and HTTP status in one table."""
 
-from dataclasses import dataclass
 from typing import Any, Final
 
 import grpc
@@ -70,17 +69,16 @@ _BY_STATUS = {
 }
 
 
-@dataclass(frozen=True)
 class Refused(Exception):
     """A request is refused and nothing was written. `message` names no value that the caller sent."""
 
-    reason: str
-    message: str
-    field: str = ""
-
-    def __post_init__(self) -> None:
-        if self.reason not in REASONS:
-            raise KeyError(self.reason)
+    def __init__(self, reason: str, message: str, field: str = "") -> None:
+        super().__init__(reason, message, field)
+        if reason not in REASONS:
+            raise KeyError(reason)
+        self.reason = reason
+        self.message = message
+        self.field = field
 
     @property
     def status(self) -> grpc.StatusCode:

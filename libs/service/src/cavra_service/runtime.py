@@ -27,9 +27,20 @@ class Service:
     """Serves while the context is open and gives the address in use: "host:port", for the gateway a URL."""
 
 
-def installed() -> dict[str, Service]:
-    """The services that this environment holds, by name."""
-    return {point.name: point.load() for point in entry_points(group=ENTRY_POINTS)}
+def installed() -> list[str]:
+    """Names of the services that this environment holds."""
+    return sorted(entry_points(group=ENTRY_POINTS).names)
+
+
+def load(name: str) -> Service:
+    """An installed service; the others' code is not touched. Raises LookupError for one that this environment lacks."""
+    points = entry_points(group=ENTRY_POINTS, name=name)
+    if not points:
+        raise LookupError(
+            f"this environment holds no service {name!r}, only {', '.join(installed()) or 'none'}"
+        )
+    service: Service = next(iter(points)).load()
+    return service
 
 
 def utc_now() -> datetime:
