@@ -6,7 +6,7 @@ from cavra_evidence.refusal import Refusal
 from cavra_recovery.domain.references import check_steps, read_references
 from cavra_verify.kinds import KINDS
 
-RCD = new_id("rcd")
+RCD = "rcd-01a206f8427f000047879f7a61dd"
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.noun)

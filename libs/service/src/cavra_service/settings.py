@@ -1,6 +1,7 @@
 """Settings that every service reads: from the environment, with the prefix CAVRA_."""
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -48,7 +49,7 @@ class Settings(BaseSettings):
     """Deadline of a call to another service that has none of its own."""
     drain_seconds: float = Field(5.0, ge=0)
     """How long calls under way may take to finish when a service stops."""
-    log_level: str = "info"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
     """Least level that is logged: debug, info, warning or error."""
 
     @property

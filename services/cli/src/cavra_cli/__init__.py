@@ -1,1 +1,1 @@
-"""The cavra command: api, demo, serve, token, health."""
+"""The `cavra` command: run the services, make identities, walk the demo."""

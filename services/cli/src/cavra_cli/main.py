@@ -1,0 +1,129 @@
+"""The commands. What each does lives in a module of its own."""
+
+import asyncio
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import uvloop
+from cavra_service.identity import ROLES, LocalIssuer
+from cavra_service.logs import configure_logs
+from cavra_service.runtime import installed
+from cavra_service.settings import Settings
+from pydantic import ValidationError
+
+from cavra_cli import demo as walk
+from cavra_cli.health import probe
+from cavra_cli.running import StartError, announce, everything, one, until_stopped
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+tokens = typer.Typer(no_args_is_help=True, help="Tokens of the local issuer.")
+app.add_typer(tokens, name="token")
+
+DataDir = Annotated[
+    Path | None,
+    typer.Option(help="Folder of stores, keys and tokens.", show_default=".cavra, or CAVRA_DATA_DIR"),
+]
+Host = Annotated[
+    str | None, typer.Option(help="Interface to listen on.", show_default="127.0.0.1, or CAVRA_HOST")
+]
+
+
+@app.command()
+def api(
+    host: Host = None,
+    port: Annotated[
+        int | None, typer.Option(help="HTTP port; 0 takes a free one.", show_default="8000")
+    ] = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Start all services and the gateway in one process, with a local issuer of tokens. Ctrl-C drains and stops."""
+    settings = _settings(host=host, gateway_port=port, data_dir=data_dir)
+    configure_logs(settings.log_level)
+    LocalIssuer(settings).prepare()
+    _run(until_stopped(everything(settings), announce))
+
+
+@app.command()
+def serve(
+    service: Annotated[str, typer.Argument(help="delivery, retry, recovery or gateway.")],
+    host: Host = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one.")] = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Start one service alone. Where it finds the others: CAVRA_DELIVERY_ADDRESS, CAVRA_RETRY_ADDRESS, CAVRA_RECOVERY_ADDRESS."""
+    if service not in installed():
+        raise typer.BadParameter(f"this environment holds {', '.join(installed()) or 'no service'}")
+    settings = _settings(host=host, data_dir=data_dir, **{f"{service}_port": port})
+    configure_logs(settings.log_level)
+    _run(until_stopped(one(service, settings), announce))
+
+
+@app.command()
+def init(data_dir: DataDir = None) -> None:
+    """Make the local issuer, each service's key and token, and the public keys: what services that run apart are given.
+
+    Written below CAVRA_IDENTITY_DIR, else the folder `identity` of the data folder. Run again, it makes fresh tokens and keeps the keys.
+    """
+    settings = _settings(data_dir=data_dir)
+    LocalIssuer(settings).prepare()
+    typer.echo(f"identity is in {settings.identity}")
+
+
+@app.command()
+def health(
+    address: Annotated[str, typer.Option(help="host:port of a service, or the URL of the gateway.")],
+) -> None:
+    """Ask a service whether it serves. Exit 0 if it does, 1 if not."""
+    if not asyncio.run(probe(address)):
+        typer.echo("not serving", err=True)
+        raise typer.Exit(1)
+
+
+@app.command()
+def demo(
+    keep: Annotated[
+        Path | None, typer.Option(help="Keep the data in this folder.", show_default="thrown away")
+    ] = None,
+) -> None:
+    """Walk the whole chain over HTTP, from a failed delivery to a closed recovery, and check every hash."""
+    raise typer.Exit(asyncio.run(walk.run(keep)))
+
+
+@tokens.command()
+def create(
+    actor: Annotated[str, typer.Option(help="Subject of the token, e.g. alice.")],
+    role: Annotated[list[str], typer.Option(help=f"One of {', '.join(ROLES)}; may be repeated.")],
+    name: Annotated[str, typer.Option(help="Name to show.", show_default="the subject")] = "",
+    hours: Annotated[float, typer.Option(min=0.01, max=24 * 366, help="How long it is valid.")] = 12.0,
+    data_dir: DataDir = None,
+) -> None:
+    """Print a signed token, alone, on standard output."""
+    unknown = sorted(set(role) - set(ROLES))
+    if unknown:
+        raise typer.BadParameter(f"unknown role; known are {', '.join(ROLES)}", param_hint="--role")
+    issuer = LocalIssuer(_settings(data_dir=data_dir))
+    typer.echo(issuer.token(actor, role, name=name, ttl_seconds=int(hours * 3600)))
+
+
+def _settings(**given: Any) -> Settings:
+    """Settings from the environment, under what the command line gives."""
+    try:
+        return Settings(**{name: value for name, value in given.items() if value is not None})
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        raise typer.BadParameter(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+
+
+def _run(work: Coroutine[Any, Any, None]) -> None:
+    try:
+        uvloop.run(work)
+    except (StartError, FileNotFoundError) as error:
+        typer.echo(f"cavra: {error}", err=True)
+        raise typer.Exit(1) from None
+
+
+def main() -> None:
+    """The entry point of the `cavra` command."""
+    app()

@@ -1,0 +1,80 @@
+"""Services in this process: started in the order in which they need each other, stopped in reverse."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from typing import Final
+
+from cavra_service.runtime import installed, load
+from cavra_service.settings import Settings
+
+ORDER: Final = ("delivery", "retry", "recovery", "gateway")
+"""Each may call those before it."""
+
+Addresses = Mapping[str, str]
+
+
+class StartError(Exception):
+    """A service could not be started; the message says what to do."""
+
+
+@asynccontextmanager
+async def everything(settings: Settings) -> AsyncIterator[Addresses]:
+    """All four services in one event loop; gives their addresses."""
+    missing = [name for name in ORDER if name not in installed()]
+    if missing:
+        raise StartError(
+            f"this environment lacks {', '.join(missing)}: install cavra-cli[all], or use `cavra serve`"
+        )
+    addresses: dict[str, str] = {}
+    async with AsyncExitStack() as stack:
+        for name in ORDER:
+            addresses[name] = await _started(stack, name, settings)
+            if name != "gateway":
+                settings = settings.model_copy(update={f"{name}_address": addresses[name]})
+        yield addresses
+
+
+@asynccontextmanager
+async def one(name: str, settings: Settings) -> AsyncIterator[Addresses]:
+    """One service; gives its address."""
+    async with AsyncExitStack() as stack:
+        yield {name: await _started(stack, name, settings)}
+
+
+async def _started(stack: AsyncExitStack, name: str, settings: Settings) -> str:
+    try:
+        return await stack.enter_async_context(load(name).start(settings))
+    except FileNotFoundError as error:
+        raise StartError(f"{name}: {error.filename or error} is missing: run `cavra init` first") from error
+    except (OSError, RuntimeError) as error:
+        port = getattr(settings, f"{name}_port")
+        raise StartError(
+            f"{name} cannot listen on {settings.host}:{port}: {error}. Another port: CAVRA_{name.upper()}_PORT"
+        ) from error
+
+
+async def until_stopped(
+    running: AbstractAsyncContextManager[Addresses], ready: Callable[[Addresses], None]
+) -> None:
+    """Run until SIGINT or SIGTERM, then let calls under way finish and stop."""
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stopping.set)
+    async with running as addresses:
+        ready(addresses)
+        await stopping.wait()
+
+
+def announce(addresses: Addresses) -> None:
+    """Print where everything is; once this stands, everything serves."""
+    gateway = addresses.get("gateway")
+    if gateway is not None:
+        print(f"API       {gateway}")
+        print(f"OpenAPI   {gateway}/docs")
+    for name, address in addresses.items():
+        if name != "gateway":
+            print(f"gRPC      {address}  {name}")
+    print("ready", flush=True)
