@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 from cavra.recovery.v1 import recovery_pb2 as pb
-from cavra_service.errors import Refused
 from cavra_verify.kinds import BY_NOUN
 
 NOWHERE = "0" * 28
@@ -206,16 +205,13 @@ async def test_without_a_peer_its_references_resolve_nothing_and_nothing_is_writ
     assert await recovery.close(playbook, "deferred", verification_refs=["OPS-1"])
 
 
-async def test_forty_closures_at_once_are_each_written_or_refused(recovery: Any) -> None:
+async def test_forty_closures_at_once_are_all_written(recovery: Any) -> None:
     playbook = await recovery.failing()
     answers = await asyncio.gather(
-        *(recovery.close(playbook, "deferred", notes=f"closure {n}") for n in range(40)),
-        return_exceptions=True,
+        *(recovery.close(playbook, "deferred", notes=f"closure {n}") for n in range(40))
     )
-    refused = [answer for answer in answers if isinstance(answer, Refused)]
-    written = {answer["session_id"] for answer in answers if isinstance(answer, dict)}
-    assert len(refused) + len(written) == 40
-    assert {one.reason for one in refused} <= {"conflict"}
+    written = {answer["session_id"] for answer in answers}
+    assert len(written) == 40
     found = await recovery.records(playbook_id=playbook, closure_state="deferred")
     assert {one["session_id"] for one in found} == written
     assert await recovery.gauges() == {"open": 1}
@@ -226,7 +222,5 @@ async def test_forty_closures_at_once_are_each_written_or_refused(recovery: Any)
 
 async def test_of_many_playbooks_at_once_one_stays_open(recovery: Any) -> None:
     await recovery.failing()
-    answers = await asyncio.gather(*(recovery.playbook() for _ in range(12)), return_exceptions=True)
-    written = [answer for answer in answers if isinstance(answer, dict)]
-    assert {answer.reason for answer in answers if isinstance(answer, Refused)} <= {"conflict"}
+    written = await asyncio.gather(*(recovery.playbook() for _ in range(12)))
     assert await recovery.gauges() == {"open": 1, "superseded": len(written)}

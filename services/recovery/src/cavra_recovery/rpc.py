@@ -1,6 +1,6 @@
 """The RecoveryService: decode, load, ask the peers, decide, commit, encode."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, Final, TypeVar
 
@@ -12,7 +12,8 @@ from cavra_evidence.log import Entry
 from cavra_evidence.records.recovery import Playbook
 from cavra_service.errors import Refused
 from cavra_service.identity import caller
-from cavra_service.store.protocol import Commit, Conflict, Store
+from cavra_service.store.deciding import decided
+from cavra_service.store.protocol import Commit, Store
 from cavra_service.wire import record_of_entry
 from cavra_verify.kinds import BY_NOUN
 
@@ -24,7 +25,6 @@ from cavra_recovery.store import recoveries
 
 T = TypeVar("T")
 
-_TRIES: Final = 5
 _STATES: Final = {
     pb.CLOSURE_STATE_UNSPECIFIED: "resolved",
     pb.CLOSURE_STATE_RESOLVED: "resolved",
@@ -56,13 +56,13 @@ class RecoveryService(rpc.RecoveryServiceServicer):
         playbook_id = new_id(BY_NOUN["playbook"].prefix)
         draft = playbooks.compose(selection, causes, playbook_id, hours, least, caller().actor, now)
 
-        async def decide() -> Commit:
+        async def decide() -> list[Entry]:
             live = await recoveries.count_live(self._store, [one.provider for one in selection.providers])
             opened = [recoveries.open_(playbook_id, failures) for failures in selection.providers]
             gauges = closures.opened(len(opened), live)
-            return Commit([draft], [*recoveries.supersede(live), *opened], gauges)
+            return await self._store.commit(Commit([draft], [*recoveries.supersede(live), *opened], gauges))
 
-        (entry,) = await self._commit(decide)
+        (entry,) = await decided(self._store, decide)
         return pb.CreatePlaybookResponse(playbook=record_of_entry(entry, self._store.origin))
 
     async def CloseRecovery(self, request: pb.CloseRecoveryRequest, context: Any) -> pb.CloseRecoveryResponse:
@@ -75,25 +75,18 @@ class RecoveryService(rpc.RecoveryServiceServicer):
         last_failure = await self._last_failure(recovery, asked, evidence)
         closure_id = new_id(BY_NOUN["closure"].prefix)
 
-        async def decide() -> Commit:
+        async def decide() -> list[Entry]:
             current = await self._load(request.playbook_id, request.provider)
             draft = closures.close(
                 current, asked, evidence, last_failure, closure_id, caller().actor, self._clock()
             )
             moved = closures.moved(current.state, asked.state)
-            return Commit([draft], [recoveries.move(current, asked.state, closure_id)], moved)
+            return await self._store.commit(
+                Commit([draft], [recoveries.move(current, asked.state, closure_id)], moved)
+            )
 
-        (entry,) = await self._commit(decide)
+        (entry,) = await decided(self._store, decide)
         return pb.CloseRecoveryResponse(closure=record_of_entry(entry, self._store.origin))
-
-    async def _commit(self, decide: Callable[[], Awaitable[Commit]]) -> list[Entry]:
-        """Commit what `decide` decides; decided again when what it read has changed meanwhile."""
-        for _ in range(_TRIES - 1):
-            try:
-                return await self._store.commit(await decide())
-            except Conflict:
-                continue
-        return await self._store.commit(await decide())
 
     async def _load(self, playbook_id: str, provider: str) -> Recovery:
         recovery = await recoveries.load(self._store, playbook_id, provider)

@@ -11,7 +11,8 @@ from cavra_evidence.log import Entry
 from cavra_evidence.records.delivery import ConnectorDelivery
 from cavra_service.errors import Refused
 from cavra_service.identity import caller
-from cavra_service.store.protocol import Commit, Conflict, Statement
+from cavra_service.store.deciding import decided
+from cavra_service.store.protocol import Commit, Statement
 from cavra_service.wire import record_of_entry
 from cavra_verify.kinds import BY_NOUN, NOTIFICATION_SOURCE
 
@@ -22,7 +23,7 @@ from cavra_delivery.domain.notify import Notification, event_data, plan_notifica
 from cavra_delivery.rpc import encode
 from cavra_delivery.rpc.decode import limits_of, mapping_of, providers_of, state_of, under
 from cavra_delivery.rpc.parts import Topic
-from cavra_delivery.sends import DECISIONS, Plan
+from cavra_delivery.sends import Plan
 from cavra_delivery.store.routes import acknowledgement_statements, find_notice, notification_statements
 
 _MOST_ROUTES = 100
@@ -116,20 +117,18 @@ class Drills(Topic):
     async def _acknowledge(self, wanted: Sequence[_Wanted]) -> list[Entry]:
         """All or none, in one commit; decided again while others acknowledge the same."""
         actor = caller().actor
-        for decision in range(DECISIONS):
+
+        async def decide() -> list[Entry]:
             done = await self._decide(wanted, actor)
             statements: list[Statement] = []
             for one in done:
                 statements += await acknowledgement_statements(self._store, one)
             moved = sum(one.outstanding_delta for one in done)
-            try:
-                return await self._store.commit(
-                    Commit([one.draft for one in done], statements, {"outstanding_acknowledgements": moved})
-                )
-            except Conflict:
-                if decision == DECISIONS - 1:
-                    raise
-        raise AssertionError("the last decision returned or raised")
+            return await self._store.commit(
+                Commit([one.draft for one in done], statements, {"outstanding_acknowledgements": moved})
+            )
+
+        return await decided(self._store, decide)
 
     async def _decide(self, wanted: Sequence[_Wanted], actor: Actor) -> list[Acknowledged]:
         """Each acknowledgement in turn; a later one of the same notice builds on the earlier."""

@@ -15,6 +15,7 @@ from cavra_evidence.records.retry import ApprovalDecision, ApprovalPlan
 from cavra_evidence.refusal import Refusal
 from cavra_evidence.times import text
 from cavra_service.identity import caller
+from cavra_service.store.deciding import decided
 from cavra_service.store.protocol import Commit, Statement
 from cavra_service.wire import record_of_entry
 
@@ -29,7 +30,7 @@ from cavra_retry.domain.approvals import (
 from cavra_retry.domain.failures import Description
 from cavra_retry.domain.items import Decision, Verb, Vote, decide
 from cavra_retry.domain.plans import PlanItem
-from cavra_retry.rpc.base import Parts, Topic, decided, member, only, optional, required
+from cavra_retry.rpc.base import Parts, Topic, member, only, optional, required
 from cavra_retry.store import items, plans
 
 _VERBS: Final[dict[int, Verb]] = {
@@ -59,7 +60,7 @@ class Approvals(Topic):
             optional(asked, "separation_of_duties"),
             optional(asked, "require_retry_ack"),
         )
-        entry = await decided(lambda: self._plan(policy, actor))
+        entry = await decided(self._parts.store, lambda: self._plan(policy, actor))
         return pb.PlanApprovalResponse(plan=record_of_entry(entry, parts.store.origin))
 
     async def _plan(self, policy: ApprovalPolicy, actor: Actor) -> Entry:
@@ -120,7 +121,7 @@ class Approvals(Topic):
             raise Refusal("acknowledgement_required", message, "provider")
         vote = Vote(verb, who.key, author, request.item_digest)
         async with self._turns.setdefault(item_id, asyncio.Lock()):
-            return await decided(lambda: self._decide(request, item_id, vote, who))
+            return await decided(self._parts.store, lambda: self._decide(request, item_id, vote, who))
 
     async def _decide(
         self, request: pb.DecideApprovalRequest, item_id: str, vote: Vote, actor: Actor

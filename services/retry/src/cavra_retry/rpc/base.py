@@ -1,13 +1,13 @@
 """What all RPCs of this service share: the parts they work with, and how a request's fields are read."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, TypeVar
 
 from cavra.retry.v1 import retry_pb2 as pb
 from cavra_evidence.refusal import Refusal
-from cavra_service.store.protocol import Conflict, Store
+from cavra_service.store.protocol import Store
 
 from cavra_retry.domain.policy import RetryPolicy
 from cavra_retry.execution import Executor, OwnedTasks
@@ -16,7 +16,6 @@ from cavra_retry.settings import RetrySettings
 
 T = TypeVar("T")
 
-_DECISIONS: Final = 6
 _DEFAULT_RETRIES: Final = 2
 _DEFAULT_TIMEOUT_SECONDS: Final = 10
 
@@ -38,19 +37,6 @@ class Topic:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
-
-
-async def decided(command: Callable[[], Awaitable[T]]) -> T:
-    """What `command` (load, decide, commit) returns; done again from the start when what it decided on changed meanwhile.
-
-    Raises Conflict when that happens each of six times.
-    """
-    for _ in range(_DECISIONS - 1):
-        try:
-            return await command()
-        except Conflict:
-            continue
-    return await command()
 
 
 def optional(message: Any, field: str) -> Any:

@@ -11,6 +11,7 @@ from cavra_evidence.records.retry import HealthAlertAck, HealthAlertPlan, RetryP
 from cavra_evidence.refusal import Refusal
 from cavra_evidence.times import moment
 from cavra_service.identity import caller
+from cavra_service.store.deciding import decided
 from cavra_service.store.protocol import Commit
 from cavra_service.wire import record_of_entry, record_of_row, timestamp
 from cavra_verify.kinds import ALERT_SOURCE
@@ -27,7 +28,7 @@ from cavra_retry.domain.health import (
     plan_alert,
 )
 from cavra_retry.peer import Sending
-from cavra_retry.rpc.base import Topic, bounded, decided, member, required, sending
+from cavra_retry.rpc.base import Topic, bounded, member, required, sending
 from cavra_retry.store import alerts, items, runs
 
 _LATEST: Final = 10
@@ -78,7 +79,7 @@ class HealthAlerts(Topic):
     ) -> pb.DeliverHealthAlertResponse:
         """Make the plan durable, then send it. Who was not reached is told again next time."""
         store = self._parts.store
-        entry, plan = await decided(lambda: self._keep_alert(asked, health, eligible))
+        entry, plan = await decided(self._parts.store, lambda: self._keep_alert(asked, health, eligible))
         record, chosen = record_of_entry(entry, store.origin), plan.selected_providers
         if not chosen:
             return pb.DeliverHealthAlertResponse(plan=record, success=True)
@@ -158,7 +159,7 @@ class HealthAlerts(Topic):
             return (await store.commit(first))[0]
 
         return pb.AcknowledgeHealthAlertResponse(
-            acknowledgement=record_of_entry(await decided(keep), store.origin)
+            acknowledgement=record_of_entry(await decided(self._parts.store, keep), store.origin)
         )
 
     async def GetHealthAlertDashboard(
