@@ -26,7 +26,10 @@ async def _grpc(address: str) -> bool:
 async def _http(url: str) -> bool:
     timeout = aiohttp.ClientTimeout(total=_SECONDS)
     try:
-        async with aiohttp.ClientSession(timeout=timeout) as http, http.get(f"{url}/health") as answer:
+        async with (
+            aiohttp.ClientSession(timeout=timeout) as http,
+            http.get(url.rstrip("/") + "/health") as answer,
+        ):
             return answer.status == 200
     except (aiohttp.ClientError, TimeoutError):
         return False

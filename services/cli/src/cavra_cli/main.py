@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 import uvloop
+from cavra_evidence.draft import Actor
 from cavra_service.identity import ROLES, LocalIssuer
 from cavra_service.logs import configure_logs
 from cavra_service.runtime import installed
@@ -41,7 +42,7 @@ def api(
     """Start all services and the gateway in one process, with a local issuer of tokens. Ctrl-C drains and stops."""
     settings = _settings(host=host, gateway_port=port, data_dir=data_dir)
     configure_logs(settings.log_level)
-    LocalIssuer(settings).prepare()
+    _issuer(settings).prepare()
     _run(until_stopped(everything(settings), announce))
 
 
@@ -54,7 +55,8 @@ def serve(
 ) -> None:
     """Start one service alone. Where it finds the others: CAVRA_DELIVERY_ADDRESS, CAVRA_RETRY_ADDRESS, CAVRA_RECOVERY_ADDRESS."""
     if service not in installed():
-        raise typer.BadParameter(f"this environment holds {', '.join(installed()) or 'no service'}")
+        held = ", ".join(installed()) or "no service"
+        raise typer.BadParameter(f"no such service here; this environment holds {held}", param_hint="service")
     settings = _settings(host=host, data_dir=data_dir, **{f"{service}_port": port})
     configure_logs(settings.log_level)
     _run(until_stopped(one(service, settings), announce))
@@ -67,7 +69,7 @@ def init(data_dir: DataDir = None) -> None:
     Written below CAVRA_IDENTITY_DIR, else the folder `identity` of the data folder. Run again, it makes fresh tokens and keeps the keys.
     """
     settings = _settings(data_dir=data_dir)
-    LocalIssuer(settings).prepare()
+    _issuer(settings).prepare()
     typer.echo(f"identity is in {settings.identity}")
 
 
@@ -103,8 +105,12 @@ def create(
     unknown = sorted(set(role) - set(ROLES))
     if unknown:
         raise typer.BadParameter(f"unknown role; known are {', '.join(ROLES)}", param_hint="--role")
-    issuer = LocalIssuer(_settings(data_dir=data_dir))
-    typer.echo(issuer.token(actor, role, name=name, ttl_seconds=int(hours * 3600)))
+    settings = _settings(data_dir=data_dir)
+    try:
+        Actor(settings.token_issuer, actor, name or actor)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--actor or --name") from None
+    typer.echo(_issuer(settings).token(actor, role, name=name, ttl_seconds=int(hours * 3600)))
 
 
 def _settings(**given: Any) -> Settings:
@@ -114,6 +120,13 @@ def _settings(**given: Any) -> Settings:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         raise typer.BadParameter(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+
+
+def _issuer(settings: Settings) -> LocalIssuer:
+    try:
+        return LocalIssuer(settings)
+    except OSError as error:
+        raise typer.BadParameter(f"{error.filename}: {error.strerror}", param_hint="--data-dir") from None
 
 
 def _run(work: Coroutine[Any, Any, None]) -> None:

@@ -8,6 +8,7 @@ from typing import Final
 
 from cavra_service.runtime import installed, load
 from cavra_service.settings import Settings
+from pydantic import ValidationError
 
 ORDER: Final = ("delivery", "retry", "recovery", "gateway")
 """Each may call those before it."""
@@ -48,10 +49,17 @@ async def _started(stack: AsyncExitStack, name: str, settings: Settings) -> str:
         return await stack.enter_async_context(load(name).start(settings))
     except FileNotFoundError as error:
         raise StartError(f"{name}: {error.filename or error} is missing: run `cavra init` first") from error
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        variable = "CAVRA_" + "_".join(map(str, first["loc"])).upper()
+        raise StartError(f"{name}: {variable}: {first['msg']}") from None
     except (OSError, RuntimeError) as error:
+        if isinstance(error, OSError) and error.filename is not None:
+            raise StartError(f"{name} cannot use {error.filename}: {error.strerror}") from error
         port = getattr(settings, f"{name}_port")
         raise StartError(
-            f"{name} cannot listen on {settings.host}:{port}: {error}. Another port: CAVRA_{name.upper()}_PORT"
+            f"{name} cannot listen on {settings.host}:{port}: is the port taken, or the host another machine's?"
+            f" Another port: CAVRA_{name.upper()}_PORT; another interface: CAVRA_HOST"
         ) from error
 
 
