@@ -63,7 +63,7 @@ format: setup ## Put code and contracts into their canonical layout
 	$(BIN)/buf format --write
 
 test: setup ## Run the whole test-suite; ARGS go to pytest
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest -n auto $(ARGS)
 
 demo: setup ## Walk the whole operator flow over HTTP and check the evidence
 	$(BIN)/cavra demo

@@ -153,13 +153,15 @@ async def all_pages(
     page_size=st.integers(1, 40),
     window=st.sampled_from([1, 7, 20_000]),
     count_limit=st.sampled_from([5, 10_000]),
+    count_window=st.sampled_from([3, 50_000]),
 )
 async def test_pages_of_any_filters_are_those_of_a_plain_list(
-    history: History, question: Any, page_size: int, window: int, count_limit: int
+    history: History, question: Any, page_size: int, window: int, count_limit: int, count_window: int
 ) -> None:
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(listing, "WINDOW", window)
         patched.setattr(listing, "COUNT_LIMIT", count_limit)
+        patched.setattr(listing, "COUNT_WINDOW", count_window)
         filters, since, until = read(question, history.entries)
         expected = matching(history.entries, filters, since, until)
         request = asked(filters, since, until, page_size=page_size, with_total=True)
@@ -169,6 +171,8 @@ async def test_pages_of_any_filters_are_those_of_a_plain_list(
         assert len(first.records) <= page_size
         if first.total_relation == pb.TOTAL_RELATION_EXACT:
             assert first.total == len(expected)
+        elif count_window == 3 and len(filters) > 1:
+            assert first.total <= min(3, len(expected))
         else:
             assert first.total == count_limit < len(expected)
         if len(filters) <= 1 and since is None and until is None:

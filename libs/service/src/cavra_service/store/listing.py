@@ -8,7 +8,10 @@ WINDOW = 20_000
 """Most index entries that one page may pass over: a page of a rare combination is short rather than slow."""
 
 COUNT_LIMIT = 10_000
-"""Up to here a total of several filters is exact."""
+"""Up to here a total of several filters is exact, if their rarest has no more entries than COUNT_WINDOW."""
+
+COUNT_WINDOW = 50_000
+"""Most index entries that a total of several filters may pass over."""
 
 _COLUMNS = "r.idx, r.id, r.kind, r.created_at, r.canonical, r.record_hash, r.signature, r.key_id"
 _KEYS = "r.idx, r.id, r.kind, r.created_at, '' AS canonical, r.record_hash, '' AS signature, '' AS key_id"
@@ -19,6 +22,9 @@ _DRIVER = (
 _ALSO = (
     " AND EXISTS (SELECT 1 FROM terms t WHERE t.name = :name{n} AND t.value = :value{n} AND t.idx = w.idx)"
 )
+
+_ALL = 2**62
+"""Beyond every index."""
 
 Terms = list[tuple[str, str]]
 
@@ -69,11 +75,15 @@ async def total(store: Store, filters: Terms, *, first: int, before: int | None)
     if len(filters) == 1 and filters[0][0] in COUNTED and first == 0 and before is None:
         return await _counter(store, filters[0]), True
     exact = len(filters) == 1 and first == 0 and before is None
-    limit = 2**62 if exact else COUNT_LIMIT + 1
-    bounds = {"first": first, "before": 2**62 if before is None else before, "window": 2**62}
+    window = COUNT_WINDOW if len(filters) > 1 else _ALL
+    bounds = {"first": first, "before": _ALL if before is None else before, "window": window}
+    limit = _ALL if exact else COUNT_LIMIT + 1
     row = await store.row(f"count_{len(filters)}", **_params(filters), **bounds, limit=limit)
     found = 0 if row is None else row["n"]
-    return (found, True) if exact else (min(found, COUNT_LIMIT), found <= COUNT_LIMIT)
+    if exact:
+        return found, True
+    passed = await store.row("list_window", **_params(filters[:1]), **bounds) if window != _ALL else None
+    return min(found, COUNT_LIMIT), found <= COUNT_LIMIT and (passed is None or passed["n"] < window)
 
 
 async def _counter(store: Store, term: tuple[str, str]) -> int:
