@@ -14,6 +14,7 @@ from cavra.delivery.v1 import delivery_pb2 as delivery
 from cavra.delivery.v1.delivery_pb2_grpc import DeliveryServiceStub
 from cavra.retry.v1 import retry_pb2 as pb
 from cavra_verify.kinds import BY_NOUN
+from cavra_verify.permits import Permit
 
 from tests.support.installation import Installation
 from tests.support.receiver import Receiver
@@ -137,6 +138,19 @@ async def test_records_of_both_logs_name_each_other_by_the_hash_of_their_bytes(
     assert causes[result.delivery.id] == hashlib.sha256(b"\0" + result.delivery.canonical).hexdigest()
     causes = {cause["id"]: cause["record_hash"] for cause in envelope(intent)["causes"]}
     assert causes[failed.delivery.id] == hashlib.sha256(b"\0" + failed.delivery.canonical).hexdigest()
+
+
+async def test_the_intent_says_all_that_the_permit_said(chain: Chain, receiver: Receiver) -> None:
+    await chain.deliver()
+    await chain.approved()
+    receiver.status = 200
+    (result,) = (await chain.live()).results
+    (intent,) = await chain.records(metadata_kind=BY_NOUN["retry_intent"].kind)
+    said = intent["retry_intent"]
+    fields = {name: said[name] for name in Permit.__dataclass_fields__ if name != "expires_at"}
+    permit = Permit(**fields, expires_at=said["permit_expires_at"])
+    assert said["permit_expires_at"] <= said["expires_at"]
+    assert envelope(result.delivery)["delivery"]["permit_hash"] == permit.hash
 
 
 async def test_each_further_attempt_is_reviewed_and_approved_anew_up_to_the_cap(

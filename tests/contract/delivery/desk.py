@@ -15,10 +15,14 @@ from cavra.delivery.v1 import delivery_pb2_grpc as rpc
 from cavra.evidence.v1 import evidence_pb2
 from cavra.evidence.v1 import evidence_pb2_grpc as log_rpc
 from cavra_evidence.ids import new_id
+from cavra_evidence.times import text
 from cavra_service.client import Caller
 from cavra_service.errors import Refused
+from cavra_service.identity import load_signer
 from cavra_verify.envelope import served
 from cavra_verify.kinds import BY_NOUN
+from cavra_verify.permits import Permit, sign_permit
+from cavra_verify.signatures import Signer
 
 from tests.support.installation import Installation
 
@@ -123,7 +127,15 @@ class Desk:
             "retry_plan_id": new_id("gordackretry"),
             **changed,
         }
-        return pb.RetrySend(**fields)
+        send = pb.RetrySend(**fields)
+        if "permit" not in changed:
+            send.permit = sign_permit(permit_for(send), self.retry_signer)
+        return send
+
+    @property
+    def retry_signer(self) -> Signer:
+        """The key that the retry service signs with."""
+        return load_signer(self.installation.settings, "retry")
 
     async def retry(
         self, *sends: pb.RetrySend, timeout_seconds: int = 5
@@ -154,6 +166,22 @@ def retry_request(*sends: pb.RetrySend, timeout_seconds: int = 5) -> pb.SendRetr
         executed_by=evidence_pb2.Actor(issuer="cavra-local", subject="erin", name="Erin"),
         retries=0,
         timeout_seconds=timeout_seconds,
+    )
+
+
+def permit_for(send: pb.RetrySend, expires_in: timedelta = timedelta(minutes=1)) -> Permit:
+    """Leave to send exactly this."""
+    return Permit(
+        execution_id=send.execution_id,
+        intent_id=send.intent.id,
+        item_digest="d" * 64,
+        delivery_id=send.key.delivery_id,
+        audit_id=send.key.audit_id,
+        provider=send.key.provider,
+        attempt_number=send.attempt_number,
+        payload_hash=send.payload_hash.hex(),
+        destination_fingerprint=send.destination_fingerprint.hex(),
+        expires_at=text(datetime.now(UTC) + expires_in),
     )
 
 

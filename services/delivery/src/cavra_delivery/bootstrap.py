@@ -35,7 +35,9 @@ async def start(settings: Settings) -> AsyncIterator[str]:
         stack.push_async_callback(machine.close, own.drain_seconds)
         await machine.recover()
         registry.all()  # Read now, so that what is not configured is logged at start-up.
-        retries = Retries(store, registry, machine, fingerprint_key(own.identity / NAME / "fingerprint.key"))
+        key = fingerprint_key(own.identity / NAME / "fingerprint.key")
+        retry_key = bytes.fromhex((own.identity / "trust" / "retry.pub").read_text())
+        retries = Retries(store, registry, machine, key, retry_key)
         parts = Parts(store, DrillFiles(own), registry, machine, retries, utc_now)
         servicers = [delivery_servicer(parts), evidence_servicer(store)]
         address = f"{own.host}:{own.delivery_port}"

@@ -11,6 +11,7 @@ from cavra_evidence.records.delivery import AuditPackage
 from cavra_service.runtime import utc_now
 from cavra_service.store.protocol import Conflict, Store
 from cavra_verify.kinds import AUDIT_SOURCE, BY_NOUN
+from cavra_verify.permits import Permit
 
 from cavra_delivery.connectors.registry import Registry
 from cavra_delivery.connectors.tries import Limits
@@ -19,6 +20,7 @@ from cavra_delivery.domain import failures
 from cavra_delivery.domain.audit import Order, delivery_plan
 from cavra_delivery.domain.deliveries import Send
 from cavra_delivery.domain.failures import Failure
+from cavra_delivery.domain.permits import check_permit
 from cavra_delivery.sends import DECISIONS, Plan, SendMachine
 from cavra_delivery.store.failures import (
     Key,
@@ -28,7 +30,7 @@ from cavra_delivery.store.failures import (
     original_outcome,
 )
 
-CHECKS: Final = ("payload_hash_matched", "destination_fingerprint_matched")
+CHECKS: Final = ("permit_verified", "payload_hash_matched", "destination_fingerprint_matched")
 """Controls of a retry's record: what was compared with the approval before any byte went out."""
 
 
@@ -45,6 +47,24 @@ class Claim:
     run_id: str
     retry_plan_id: str
     executed_by: Actor
+    permit: bytes
+
+    @property
+    def asked(self) -> Permit:
+        """What must be permitted; digest and expiry are the permit's own to say."""
+        delivery_id, audit_id, provider = self.key
+        return Permit(
+            execution_id=self.execution_id,
+            intent_id=self.intent.id,
+            item_digest="",
+            delivery_id=delivery_id,
+            audit_id=audit_id,
+            provider=provider,
+            attempt_number=self.attempt_number,
+            payload_hash=self.payload_hash.hex(),
+            destination_fingerprint=self.fingerprint.hex(),
+            expires_at="",
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +87,15 @@ class Retries:
         registry: Registry,
         machine: SendMachine,
         key: bytes,
+        retry_key: bytes,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
+        """`key`: the installation's fingerprint key. `retry_key`: the retry service's raw public key, which permits are checked by."""
         self._store = store
         self._registry = registry
         self._machine = machine
         self._key = key
+        self._retry_key = retry_key
         self._clock = clock
 
     async def describe(self, failed: Key) -> Content | None:
@@ -96,10 +119,15 @@ class Retries:
             failure = None if stored is None else stored.failure
             content = await content_of(self._store, self._registry, self._key, claim.key)
             first = await original_outcome(self._store, claim.key)
-            skipped = failures.skip_reason(failure, claim.attempt_number, first) or _differs(claim, content)
+            refused, permit_hash = check_permit(claim.permit, claim.asked, self._retry_key, self._clock())
+            skipped = (
+                refused
+                or failures.skip_reason(failure, claim.attempt_number, first)
+                or _differs(claim, content)
+            )
             if skipped or failure is None or content.package is None or content.ready is None:
                 return Result(claim.execution_id, "skipped", skipped)
-            send, plan = self._plan(claim, content.package, failure)
+            send, plan = self._plan(claim, permit_hash, content.package, failure)
             try:
                 await self._machine.begin(plan, send, [claim.key[2]])
             except Conflict:
@@ -117,7 +145,9 @@ class Retries:
             raise Conflict("the execution has no outcome yet")
         return Result(execution_id, known.outcome, "", known.own_id, known.record_id)
 
-    def _plan(self, claim: Claim, package: AuditPackage, failure: Failure) -> tuple[Send, Plan]:
+    def _plan(
+        self, claim: Claim, permit_hash: str, package: AuditPackage, failure: Failure
+    ) -> tuple[Send, Plan]:
         delivery_id, audit_id, provider = claim.key
         own_id = new_id(BY_NOUN["delivery_plan"].prefix)
         order = Order((provider,), (provider,), provider, "retry")
@@ -140,6 +170,7 @@ class Retries:
             audit_id=audit_id,
             actor=(actor.iss, actor.sub, actor.name),
             execution_id=claim.execution_id,
+            permit_hash=permit_hash,
             attempt_number=claim.attempt_number,
             causes=(
                 (own_id, BY_NOUN["delivery_plan"].kind, None),

@@ -10,7 +10,7 @@ it was sent can't be told from here before delivery can fence an execution id.
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 import structlog
@@ -27,14 +27,15 @@ from cavra_service.errors import Refused
 from cavra_service.store.protocol import Commit, Conflict, Store
 from cavra_service.wire import record_of_entry, record_of_row
 from cavra_verify.canonical import parse
+from cavra_verify.permits import sign_permit
 from cavra_verify.signatures import RECORD_TYPE, SignatureError, verify_signature
 
-from cavra_retry.domain.executions import Claim, Outcome, intend, record_execution
+from cavra_retry.domain.executions import Claim, Outcome, intend, permit, record_execution
 from cavra_retry.domain.failures import FailureKey
 from cavra_retry.domain.items import ENDED, Item, advance
 from cavra_retry.domain.plans import Planned
 from cavra_retry.domain.runs import Approvals, RunRequest, Selection, claimable, record_run, select
-from cavra_retry.peer import Delivery, Sending, Sent
+from cavra_retry.peer import Delivery, Permitted, Sending, Sent
 from cavra_retry.store import items as item_rows
 from cavra_retry.store import plans as plan_rows
 
@@ -116,17 +117,19 @@ class Executor:
         for _ in range(_ATTEMPTS):
             selection = select(request, planned, approvals)
             claims = [self._claim(request, item) for item in selection.items]
+            lasts = sending.deadline(len(claims))
             self._under_way |= {claim.execution_id for claim in claims}
             try:
-                entries = await self._commit_run(request, planned, plan.record_hash, selection, claims)
+                entries = await self._commit_run(request, planned, plan.record_hash, selection, claims, lasts)
             except Conflict:
                 self._under_way -= {claim.execution_id for claim in claims}
                 approvals = await self._approvals(request, planned)
                 continue
-            intents = [
-                Cause(entry.id, entry.kind, entry.record_hash.hex()) for entry in entries[: len(claims)]
+            permitted = [
+                self._permit(claim, lasts, intent)
+                for claim, intent in zip(claims, entries[: len(claims)], strict=True)
             ]
-            results = await self._send(claims, intents, sending)
+            results = await self._send(permitted, sending)
             origin = self._store.origin
             return Ran(record_of_entry(plan, origin), record_of_entry(entries[-1], origin), results)
         raise Conflict("run: others were faster each time")
@@ -138,8 +141,9 @@ class Executor:
         plan_hash: bytes,
         selection: Selection,
         claims: Sequence[Claim],
+        lasts: timedelta,
     ) -> list[Entry]:
-        """Claims, intents and the run's record: all of them or none."""
+        """Claims, intents (whose permits last so long) and the run's record: all of them or none."""
         run = record_run(request, planned.record, plan_hash.hex(), selection, claims)
         statements = [
             *map(item_rows.move_item, selection.changed),
@@ -152,7 +156,12 @@ class Executor:
             "worker_retryable": planned.record.retryable_count,
             "worker_selected": len(selection.selected),
         }
-        return await self._store.commit(Commit([*map(intend, claims), run], statements, gauges))
+        intents = [intend(claim, claim.permitted_until(lasts)) for claim in claims]
+        return await self._store.commit(Commit([*intents, run], statements, gauges))
+
+    def _permit(self, claim: Claim, lasts: timedelta, intent: Entry) -> Permitted:
+        signed = sign_permit(permit(claim, claim.permitted_until(lasts)), self._store.signer)
+        return Permitted(claim, Cause(intent.id, intent.kind, intent.record_hash.hex()), signed)
 
     def _claim(self, request: RunRequest, item: Item) -> Claim:
         taken = replace(item, state=advance(item.state, "claim"), version=item.version + 1)
@@ -202,21 +211,19 @@ class Executor:
                 approvers.add(decision.person)
         return len(approvers) >= item.policy.required_approvals
 
-    async def _send(
-        self, claims: Sequence[Claim], intents: Sequence[Cause], sending: Sending
-    ) -> list[Executed]:
+    async def _send(self, permitted: Sequence[Permitted], sending: Sending) -> list[Executed]:
         """Send all claims in one stream and record each outcome as it arrives."""
-        results = {claim.execution_id: Executed(claim, None, None) for claim in claims}
+        results = {one.claim.execution_id: Executed(one.claim, None, None) for one in permitted}
         try:
-            if claims:
-                async for sent in self._delivery.send(claims, intents, sending):
+            if permitted:
+                async for sent in self._delivery.send(permitted, sending):
                     claim = results[sent.execution_id].claim
                     execution = await self.settle(claim, sent.outcome)
                     results[sent.execution_id] = Executed(claim, sent, execution)
         except Refused as refused:
-            log.warning("outcomes_lost", reason=refused.reason, executions=len(claims))
+            log.warning("outcomes_lost", reason=refused.reason, executions=len(permitted))
         except SignatureError:
-            log.error("outcomes_not_signed_by_delivery", executions=len(claims))
+            log.error("outcomes_not_signed_by_delivery", executions=len(permitted))
         finally:
             self._under_way -= results.keys()
         return list(results.values())

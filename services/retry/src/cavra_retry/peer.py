@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Final
 
 import grpc
@@ -40,10 +41,22 @@ class Sending:
     timeout_seconds: int
     """Seconds one try may take."""
 
-    def deadline(self, sends: int) -> float:
-        """Seconds after which the outcome of so many sends is no longer waited for."""
+    def deadline(self, sends: int) -> timedelta:
+        """How long the outcome of so many sends is waited for."""
         waves = -(-sends // _SENDS_AT_ONCE)
-        return waves * (self.retries + 1) * (self.timeout_seconds + _WAIT_BETWEEN_TRIES_SECONDS) + 5.0
+        seconds = waves * (self.retries + 1) * (self.timeout_seconds + _WAIT_BETWEEN_TRIES_SECONDS) + 5
+        return timedelta(seconds=seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class Permitted:
+    """A claim that may be sent."""
+
+    claim: Claim
+    intent: Cause
+    """Its intent, with the hash."""
+    permit: bytes
+    """Signed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,20 +111,19 @@ class Delivery:
             found |= {_key(one.key): _description(one) for one in response.descriptions}
         return found
 
-    async def send(
-        self, claims: Sequence[Claim], intents: Sequence[Cause], sending: Sending
-    ) -> AsyncIterator[Sent]:
-        """Send claimed retries; each answer as soon as delivery has made it durable. `intents` carry their hashes.
+    async def send(self, permitted: Sequence[Permitted], sending: Sending) -> AsyncIterator[Sent]:
+        """Send claimed retries; each answer as soon as delivery has made it durable.
 
         Raises SignatureError for a record that delivery's key did not sign.
         """
         request = pb.SendRetriesRequest(
-            sends=[_send(claim, intent) for claim, intent in zip(claims, intents, strict=True)],
-            executed_by=actor_to_wire(claims[0].executor),
+            sends=list(map(_send, permitted)),
+            executed_by=actor_to_wire(permitted[0].claim.executor),
             retries=sending.retries,
             timeout_seconds=sending.timeout_seconds,
         )
-        answers = self._caller.stream(self._stub.SendRetries, request, timeout=sending.deadline(len(claims)))
+        timeout = sending.deadline(len(permitted)).total_seconds()
+        answers = self._caller.stream(self._stub.SendRetries, request, timeout=timeout)
         async for response in answers:
             for result in response.results:
                 yield self._sent(result)
@@ -157,7 +169,7 @@ class Delivery:
             timeout_seconds=sending.timeout_seconds,
         )
         response: pb.SendAlertResponse = await self._caller.unary(
-            self._stub.SendAlert, request, timeout=sending.deadline(len(providers))
+            self._stub.SendAlert, request, timeout=sending.deadline(len(providers)).total_seconds()
         )
         return response
 
@@ -211,15 +223,16 @@ def _description(one: Any) -> Description:
     )
 
 
-def _send(claim: Claim, intent: Cause) -> pb.RetrySend:
-    item = claim.item
+def _send(permitted: Permitted) -> pb.RetrySend:
+    claim, item = permitted.claim, permitted.claim.item
     return pb.RetrySend(
         execution_id=claim.execution_id,
         key=pb.FailureKey(**item.key._asdict()),
         attempt_number=item.attempt_number,
         payload_hash=bytes.fromhex(item.content.payload_hash),
         destination_fingerprint=bytes.fromhex(item.content.destination_fingerprint),
-        intent=cause_to_wire(intent),
+        intent=cause_to_wire(permitted.intent),
         run_id=claim.run_id,
         retry_plan_id=item.review.retry_plan_id,
+        permit=permitted.permit,
     )

@@ -17,6 +17,7 @@ from cavra_evidence.records.base import (
     Name,
     Notes,
     OptionalExternalId,
+    OptionalHash,
     OptionalId,
     OptionalLabel,
     OptionalPerson,
@@ -222,6 +223,8 @@ class ConnectorDelivery(Record, noun="connector_delivery"):
     """The execution that this delivery is the effect of; empty on a first send."""
     delivery_plan_id: OptionalId = ""
     """The retry's own delivery plan; empty on a first send, whose plan is `delivery_id`."""
+    permit_hash: OptionalHash = ""
+    """SHA-256 of the permit that it was sent under; empty on a first send, which needs none."""
     controls: list[Name]
 
 

@@ -190,6 +190,9 @@ class RetryIntent(Record, noun="retry_intent"):
     claimed_by: Person
     claimed_at: Time
     expires_at: Time
+    """When the approval ends."""
+    permit_expires_at: Time
+    """When the permit ends: with the approval at the latest. With this, the record holds all that the permit says."""
     controls: list[Name]
 
 

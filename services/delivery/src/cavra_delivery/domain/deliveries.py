@@ -46,6 +46,8 @@ class Send(BaseModel):
     audit_id: str = ""
     execution_id: str = ""
     """On a retry, the execution that it is the effect of."""
+    permit_hash: str = ""
+    """On a retry, the permit that it is sent under."""
     attempt_number: int = 1
     causes: tuple[tuple[str, str, str | None], ...] = ()
     """(id, kind, hash); without a hash for records of this log."""
@@ -82,6 +84,7 @@ def delivery_record(send: Send, deliveries: Sequence[ProviderDelivery], actor: A
         deliveries=list(deliveries),
         execution_id=send.execution_id,
         delivery_plan_id=send.own_id if send.is_retry else "",
+        permit_hash=send.permit_hash,
         controls=["attempt_recorded_first", *send.controls],
     )
     causes = tuple(Cause(*cause) for cause in send.causes)

@@ -147,6 +147,7 @@ def _claim(send: pb.RetrySend, executed_by: Actor) -> Claim:
         id_of(send.run_id, "run_id"),
         id_of(send.retry_plan_id, "retry_plan_id"),
         executed_by,
+        send.permit,
     )
 
 

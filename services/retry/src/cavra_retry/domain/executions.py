@@ -1,12 +1,13 @@
 """Executions: the intent that is durable before a retry is sent, and the record of what became of it."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 
 from cavra_evidence.draft import Actor, Cause, Draft
 from cavra_evidence.records.retry import ApprovalDecision, ExecutionRecord, RetryIntent, WorkerRun
 from cavra_evidence.times import text
+from cavra_verify.permits import Permit
 
 from cavra_retry.domain.items import Item
 
@@ -25,6 +26,10 @@ class Claim:
     executor: Actor
     claimed_at: datetime
 
+    def permitted_until(self, lasts: timedelta) -> datetime:
+        """When a permit that lasts so long ends: with the approval at the latest."""
+        return min(self.item.expires_at, self.claimed_at + lasts)
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -39,8 +44,25 @@ class Outcome:
     """The connector delivery with its hash; None when skipped."""
 
 
-def intend(claim: Claim) -> Draft:
-    """The intent of one claim: what is about to be sent, by whom, on which approval."""
+def permit(claim: Claim, until: datetime) -> Permit:
+    """Leave to send what was claimed, until then."""
+    item = claim.item
+    return Permit(
+        execution_id=claim.execution_id,
+        intent_id=claim.intent_id,
+        item_digest=item.digest,
+        delivery_id=item.key.delivery_id,
+        audit_id=item.key.audit_id,
+        provider=item.key.provider,
+        attempt_number=item.attempt_number,
+        payload_hash=item.content.payload_hash,
+        destination_fingerprint=item.content.destination_fingerprint,
+        expires_at=text(until),
+    )
+
+
+def intend(claim: Claim, until: datetime) -> Draft:
+    """The intent of one claim: what is about to be sent, by whom, on which approval, and until when that is permitted."""
     item = claim.item
     record = RetryIntent(
         intent_id=claim.intent_id,
@@ -59,6 +81,7 @@ def intend(claim: Claim) -> Draft:
         claimed_by=claim.executor.name,
         claimed_at=text(claim.claimed_at),
         expires_at=text(item.expires_at),
+        permit_expires_at=text(until),
         controls=["approval_quorum_met", "approval_signatures_verified", "single_claim"],
     )
     approvals = tuple(
