@@ -33,6 +33,7 @@ _EXAMPLES: list[tuple[Any, Any]] = [
     (base.OptionalPerson, ""),
     (base.Label, "Ask the owner"),
     (base.OptionalLabel, ""),
+    (base.OptionalVariable, ""),
     (base.Hash, "0" * 64),
     (base.OptionalHash, ""),
     (base.Decimal, "2"),

@@ -177,6 +177,8 @@ async def test_a_misconfigured_connector_affects_itself_alone_and_says_which_var
         for name in ("jira", "splunk"):
             assert parts[name]["error"] == "connector_config_not_configured"
             assert parts[name]["request"] is None
+        missing = {name: part["missing_variable"] for name, part in parts.items()}
+        assert missing == {"webhook": "", "jira": "", "splunk": "CAVRA_TEST_SPLUNK_TOKEN"}
         assert {failure.key.provider for failure in await desk.failures()} == {"jira", "splunk"}
         closed_desk.set_variable("CAVRA_TEST_SPLUNK_TOKEN", "now-it-is-there")
         assert (await desk.deliver("splunk")).success, "a variable that appears is used without a restart"

@@ -122,9 +122,9 @@ class SendMachine:
         try:
             connector = self._registry.find(provider)
             ready = Ready(connector, connector.destination(), connector.render(event))
-        except NotConfigured:
-            now = self._clock()
-            return _part(send, provider, Answer(NOT_CONFIGURED), 0, (now, now))
+        except NotConfigured as error:
+            now, answer = self._clock(), Answer(NOT_CONFIGURED, missing_variable=error.variable)
+            return _part(send, provider, answer, 0, (now, now))
         return await self._attempt(send, provider, ready, limits)
 
     async def finish(self, send: Send, provider: str, ready: Ready, limits: Limits) -> None:
@@ -210,6 +210,7 @@ def _part(
         started_at=text(times[0]),
         completed_at=text(times[1]),
         error=answer.reason,
+        missing_variable=answer.missing_variable,
         outcome="delivered" if answer.delivered else undelivered,
         message_id=message_id_of(send.delivery_id, provider),
         attempt_number=send.attempt_number,

@@ -23,6 +23,7 @@ from cavra_evidence.records.base import (
     OptionalPerson,
     OptionalProvider,
     OptionalReason,
+    OptionalVariable,
     Part,
     Person,
     Provider,
@@ -201,6 +202,8 @@ class ProviderDelivery(Part):
     completed_at: Time
     error: OptionalReason
     """Reason code of the failure; empty on success."""
+    missing_variable: OptionalVariable = ""
+    """Name of the environment variable that the connector lacks, where that is the failure."""
     outcome: Reason
     """delivered, failed, skipped or unknown."""
     message_id: Id

@@ -98,6 +98,8 @@ class Answer:
     """Another try within the same send may help, and cannot deliver twice."""
     retry_after_seconds: float | None = None
     request: SentRequest | None = None
+    missing_variable: str = ""
+    """Name of the environment variable without which the connector is not configured."""
 
     @property
     def delivered(self) -> bool:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final, Literal
 from urllib.parse import SplitResult, urlsplit
 
 from cavra_evidence.records.base import Provider
+from cavra_verify.grammar import PATTERNS
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -40,7 +41,7 @@ RESERVED_HEADERS: Final = frozenset(
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}")
 _VISIBLE = re.compile(r"[\x20-\x7e\t]{0,8192}")
 
-Variable = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,127}$")]
+Variable = Annotated[str, StringConstraints(pattern=f"^(?:{PATTERNS['variable']})$")]
 
 
 def _header_name(name: str) -> str:
