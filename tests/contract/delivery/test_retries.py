@@ -116,7 +116,7 @@ async def test_two_executions_of_one_attempt_make_one_send(desk: Desk, receiver:
     assert len(receiver.received) == 2
 
 
-async def test_a_claim_that_does_not_match_is_skipped_and_nothing_is_written(
+async def test_a_claim_that_does_not_match_is_skipped_and_nothing_is_recorded(
     desk: Desk, receiver: Receiver
 ) -> None:
     failure = await failed(desk, receiver)
@@ -150,14 +150,16 @@ async def test_what_was_delivered_at_first_is_not_retried(desk: Desk, receiver: 
 
 
 async def test_another_destination_or_none_stops_a_retry(desk: Desk, receiver: Receiver) -> None:
-    claim = await desk.claim(await failed(desk, receiver))
+    failure = await failed(desk, receiver)
+    elsewhere, unconfigured, sent = [await desk.claim(failure) for _ in range(3)]
     async with Receiver() as other:
         desk.connectors(webhook=webhook(other.url))
-        assert (await desk.retry(claim))[0].skipped_reason == "content_changed"
+        assert (await desk.retry(elsewhere))[0].skipped_reason == "content_changed"
         desk.connectors(webhook=webhook(receiver.url + "/hook", token_env="CAVRA_TEST_ABSENT"))
-        assert (await desk.retry(claim))[0].skipped_reason == "connector_config_not_configured"
+        assert (await desk.retry(unconfigured))[0].skipped_reason == "connector_config_not_configured"
         desk.connectors(webhook=webhook(receiver.url + "/hook"))
-        assert (await desk.retry(claim))[0].outcome == pb.SEND_OUTCOME_DELIVERED
+        assert (await desk.retry(elsewhere))[0].skipped_reason == "content_changed"
+        assert (await desk.retry(sent))[0].outcome == pb.SEND_OUTCOME_DELIVERED
         assert other.received == []
 
 

@@ -36,6 +36,7 @@ _TABLE: Final[dict[str, dict[str, frozenset[str]]]] = {
         "SummarizeFailures": _ANY,
         "DescribeRetries": _SERVICE,
         "SendRetries": _SERVICE,
+        "Settle": _SERVICE,
         "SendAlert": _SERVICE,
     },
     "cavra.retry.v1.RetryService": {

@@ -703,6 +703,27 @@ class SendRetriesResponse(_message.Message):
     results: _containers.RepeatedCompositeFieldContainer[SendRetriesResponse.Result]
     def __init__(self, results: _Optional[_Iterable[_Union[SendRetriesResponse.Result, _Mapping]]] = ...) -> None: ...
 
+class SettleRequest(_message.Message):
+    __slots__ = ("execution_ids",)
+    EXECUTION_IDS_FIELD_NUMBER: _ClassVar[int]
+    execution_ids: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, execution_ids: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class SettleResponse(_message.Message):
+    __slots__ = ("settlements",)
+    class Settlement(_message.Message):
+        __slots__ = ("execution_id", "in_progress", "result")
+        EXECUTION_ID_FIELD_NUMBER: _ClassVar[int]
+        IN_PROGRESS_FIELD_NUMBER: _ClassVar[int]
+        RESULT_FIELD_NUMBER: _ClassVar[int]
+        execution_id: str
+        in_progress: bool
+        result: SendRetriesResponse.Result
+        def __init__(self, execution_id: _Optional[str] = ..., in_progress: _Optional[bool] = ..., result: _Optional[_Union[SendRetriesResponse.Result, _Mapping]] = ...) -> None: ...
+    SETTLEMENTS_FIELD_NUMBER: _ClassVar[int]
+    settlements: _containers.RepeatedCompositeFieldContainer[SettleResponse.Settlement]
+    def __init__(self, settlements: _Optional[_Iterable[_Union[SettleResponse.Settlement, _Mapping]]] = ...) -> None: ...
+
 class SendAlertRequest(_message.Message):
     __slots__ = ("providers", "health_id", "plan", "plan_canonical", "requested_by", "retries", "timeout_seconds")
     PROVIDERS_FIELD_NUMBER: _ClassVar[int]

@@ -115,6 +115,11 @@ class DeliveryServiceStub:
                 request_serializer=cavra_dot_delivery_dot_v1_dot_delivery__pb2.SendRetriesRequest.SerializeToString,
                 response_deserializer=cavra_dot_delivery_dot_v1_dot_delivery__pb2.SendRetriesResponse.FromString,
                 _registered_method=True)
+        self.Settle = channel.unary_unary(
+                '/cavra.delivery.v1.DeliveryService/Settle',
+                request_serializer=cavra_dot_delivery_dot_v1_dot_delivery__pb2.SettleRequest.SerializeToString,
+                response_deserializer=cavra_dot_delivery_dot_v1_dot_delivery__pb2.SettleResponse.FromString,
+                _registered_method=True)
         self.SendAlert = channel.unary_unary(
                 '/cavra.delivery.v1.DeliveryService/SendAlert',
                 request_serializer=cavra_dot_delivery_dot_v1_dot_delivery__pb2.SendAlertRequest.SerializeToString,
@@ -239,7 +244,16 @@ class DeliveryServiceServicer:
     def SendRetries(self, request, context):
         """Sends claimed retries and answers each as soon as its outcome is durable. Asked again with the same execution id, answers with what is
         recorded and sends nothing. Records: audit-delivery plan, connector-delivery for each that was begun. Role: service.
-        The sends go on when the caller goes away.
+        What is skipped is fenced: no later send of its execution id is served. The sends go on when the caller goes away.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Settle(self, request, context):
+        """Says what became of claimed retries, and sees to it that nothing else will: an execution that never began is fenced, so that no permit
+        for it is served afterwards. One that this process is sending is in progress. Asked again, answers the same. Records: connector-delivery
+        with outcome unknown for an attempt that was cut short. Role: service.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -334,6 +348,11 @@ def add_DeliveryServiceServicer_to_server(servicer, server):
                     servicer.SendRetries,
                     request_deserializer=cavra_dot_delivery_dot_v1_dot_delivery__pb2.SendRetriesRequest.FromString,
                     response_serializer=cavra_dot_delivery_dot_v1_dot_delivery__pb2.SendRetriesResponse.SerializeToString,
+            ),
+            'Settle': grpc.unary_unary_rpc_method_handler(
+                    servicer.Settle,
+                    request_deserializer=cavra_dot_delivery_dot_v1_dot_delivery__pb2.SettleRequest.FromString,
+                    response_serializer=cavra_dot_delivery_dot_v1_dot_delivery__pb2.SettleResponse.SerializeToString,
             ),
             'SendAlert': grpc.unary_unary_rpc_method_handler(
                     servicer.SendAlert,
@@ -774,6 +793,33 @@ class DeliveryService:
             '/cavra.delivery.v1.DeliveryService/SendRetries',
             cavra_dot_delivery_dot_v1_dot_delivery__pb2.SendRetriesRequest.SerializeToString,
             cavra_dot_delivery_dot_v1_dot_delivery__pb2.SendRetriesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Settle(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/cavra.delivery.v1.DeliveryService/Settle',
+            cavra_dot_delivery_dot_v1_dot_delivery__pb2.SettleRequest.SerializeToString,
+            cavra_dot_delivery_dot_v1_dot_delivery__pb2.SettleResponse.FromString,
             options,
             channel_credentials,
             insecure,

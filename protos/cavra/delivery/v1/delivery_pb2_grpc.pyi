@@ -79,7 +79,12 @@ class DeliveryServiceStub:
     SendRetries: _grpc.UnaryStreamMultiCallable[_delivery_pb2.SendRetriesRequest, _delivery_pb2.SendRetriesResponse]
     """Sends claimed retries and answers each as soon as its outcome is durable. Asked again with the same execution id, answers with what is
     recorded and sends nothing. Records: audit-delivery plan, connector-delivery for each that was begun. Role: service.
-    The sends go on when the caller goes away.
+    What is skipped is fenced: no later send of its execution id is served. The sends go on when the caller goes away.
+    """
+    Settle: _grpc.UnaryUnaryMultiCallable[_delivery_pb2.SettleRequest, _delivery_pb2.SettleResponse]
+    """Says what became of claimed retries, and sees to it that nothing else will: an execution that never began is fenced, so that no permit
+    for it is served afterwards. One that this process is sending is in progress. Asked again, answers the same. Records: connector-delivery
+    with outcome unknown for an attempt that was cut short. Role: service.
     """
     SendAlert: _grpc.UnaryUnaryMultiCallable[_delivery_pb2.SendAlertRequest, _delivery_pb2.SendAlertResponse]
     """Sends a worker-health alert to the selected connectors. Records: connector-delivery. Role: service."""
@@ -130,7 +135,12 @@ class DeliveryServiceAsyncStub(DeliveryServiceStub):
     SendRetries: _aio.UnaryStreamMultiCallable[_delivery_pb2.SendRetriesRequest, _delivery_pb2.SendRetriesResponse]  # type: ignore[assignment]
     """Sends claimed retries and answers each as soon as its outcome is durable. Asked again with the same execution id, answers with what is
     recorded and sends nothing. Records: audit-delivery plan, connector-delivery for each that was begun. Role: service.
-    The sends go on when the caller goes away.
+    What is skipped is fenced: no later send of its execution id is served. The sends go on when the caller goes away.
+    """
+    Settle: _aio.UnaryUnaryMultiCallable[_delivery_pb2.SettleRequest, _delivery_pb2.SettleResponse]  # type: ignore[assignment]
+    """Says what became of claimed retries, and sees to it that nothing else will: an execution that never began is fenced, so that no permit
+    for it is served afterwards. One that this process is sending is in progress. Asked again, answers the same. Records: connector-delivery
+    with outcome unknown for an attempt that was cut short. Role: service.
     """
     SendAlert: _aio.UnaryUnaryMultiCallable[_delivery_pb2.SendAlertRequest, _delivery_pb2.SendAlertResponse]  # type: ignore[assignment]
     """Sends a worker-health alert to the selected connectors. Records: connector-delivery. Role: service."""
@@ -274,7 +284,18 @@ class DeliveryServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_abc.Iterator[_delivery_pb2.SendRetriesResponse], _abc.AsyncIterator[_delivery_pb2.SendRetriesResponse]]:
         """Sends claimed retries and answers each as soon as its outcome is durable. Asked again with the same execution id, answers with what is
         recorded and sends nothing. Records: audit-delivery plan, connector-delivery for each that was begun. Role: service.
-        The sends go on when the caller goes away.
+        What is skipped is fenced: no later send of its execution id is served. The sends go on when the caller goes away.
+        """
+
+    @_abc_1.abstractmethod
+    def Settle(
+        self,
+        request: _delivery_pb2.SettleRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_delivery_pb2.SettleResponse, _abc.Awaitable[_delivery_pb2.SettleResponse]]:
+        """Says what became of claimed retries, and sees to it that nothing else will: an execution that never began is fenced, so that no permit
+        for it is served afterwards. One that this process is sending is in progress. Asked again, answers the same. Records: connector-delivery
+        with outcome unknown for an attempt that was cut short. Role: service.
         """
 
     @_abc_1.abstractmethod

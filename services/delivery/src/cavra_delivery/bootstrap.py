@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from cavra_evidence.draft import Actor
 from cavra_service.evidence_log import evidence_servicer
+from cavra_service.idempotency import Keys
 from cavra_service.identity import TokenVerifier
 from cavra_service.runtime import Service, open_store, utc_now
 from cavra_service.server import serving
@@ -42,7 +43,7 @@ async def start(settings: Settings) -> AsyncIterator[str]:
         servicers = [delivery_servicer(parts), evidence_servicer(store)]
         address = f"{own.host}:{own.delivery_port}"
         yield await stack.enter_async_context(
-            serving(servicers, TokenVerifier.of(own), address, own.drain_seconds)
+            serving(servicers, TokenVerifier.of(own), address, own.drain_seconds, Keys(store, utc_now))
         )
 
 

@@ -1,5 +1,6 @@
 """Claimed retries: each is sent once, as it was approved, or not at all."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,7 +10,7 @@ from cavra_evidence.draft import Actor, Cause
 from cavra_evidence.ids import new_id
 from cavra_evidence.records.delivery import AuditPackage
 from cavra_service.runtime import utc_now
-from cavra_service.store.protocol import Conflict, Store
+from cavra_service.store.protocol import Commit, Conflict, Store
 from cavra_verify.kinds import AUDIT_SOURCE, BY_NOUN
 from cavra_verify.permits import Permit
 
@@ -25,6 +26,7 @@ from cavra_delivery.sends import DECISIONS, Plan, SendMachine
 from cavra_delivery.store.failures import (
     Key,
     failure_statement,
+    fence_statement,
     find_execution,
     find_failure,
     original_outcome,
@@ -104,12 +106,43 @@ class Retries:
             return None
         return await content_of(self._store, self._registry, self._key, failed)
 
-    async def send(self, claim: Claim, limits: Limits) -> Result:
+    async def send(self, claim: Claim, limits: Limits, room: asyncio.Semaphore) -> Result:
         """Send a claim, once: an execution that is known answers with what is recorded, or is waited for.
 
-        Skipped is what must not or cannot be sent; that writes nothing.
+        It is under way from now on, also while it waits for `room`. Skipped is what must not or cannot be sent; that writes no record,
+        and fences the execution: an answer that is lost can't be followed by a send.
         """
-        return await self._machine.run(claim.execution_id, lambda: self._send(claim, limits))
+
+        async def work() -> Result:
+            async with room:
+                return await self._send(claim, limits)
+
+        return await self._machine.run(claim.execution_id, work)
+
+    async def settle(self, execution_id: str) -> Result | None:
+        """What became of an execution, for good: one that never began is fenced. None while it is under way here."""
+        if self._machine.under_way(execution_id):
+            return None
+        # Under the key of its send: a send that comes now waits for this, and gets the same answer.
+        return await self._machine.run(execution_id, lambda: self._settle(execution_id))
+
+    async def _settle(self, execution_id: str) -> Result:
+        for decision in range(DECISIONS):
+            known = await find_execution(self._store, execution_id)
+            if known is not None:
+                if not known.fenced_reason and not known.outcome:
+                    await self._machine.recover(execution_id)
+                break
+            try:
+                return await self._fence(execution_id, "fenced")
+            except Conflict:
+                if decision == DECISIONS - 1:
+                    raise
+        return await self._recorded(execution_id)
+
+    async def _fence(self, execution_id: str, reason: str) -> Result:
+        await self._store.commit(Commit(statements=[fence_statement(execution_id, reason, self._clock())]))
+        return Result(execution_id, "skipped", reason)
 
     async def _send(self, claim: Claim, limits: Limits) -> Result:
         for decision in range(DECISIONS):
@@ -125,10 +158,10 @@ class Retries:
                 or failures.skip_reason(failure, claim.attempt_number, first)
                 or _differs(claim, content)
             )
-            if skipped or failure is None or content.package is None or content.ready is None:
-                return Result(claim.execution_id, "skipped", skipped)
-            send, plan = self._plan(claim, permit_hash, content.package, failure)
             try:
+                if skipped or failure is None or content.package is None or content.ready is None:
+                    return await self._fence(claim.execution_id, skipped)
+                send, plan = self._plan(claim, permit_hash, content.package, failure)
                 await self._machine.begin(plan, send, [claim.key[2]])
             except Conflict:
                 if decision == DECISIONS - 1:
@@ -140,8 +173,10 @@ class Retries:
 
     async def _recorded(self, execution_id: str) -> Result:
         known = await find_execution(self._store, execution_id)
+        if known is not None and known.fenced_reason:
+            return Result(execution_id, "skipped", known.fenced_reason)
         if known is None or not known.outcome:
-            # Another process has it under way, or its task was cut short: the next start records what is known.
+            # Its task was cut short by a fault: settling it, or the next start, records what is known.
             raise Conflict("the execution has no outcome yet")
         return Result(execution_id, known.outcome, "", known.own_id, known.record_id)
 

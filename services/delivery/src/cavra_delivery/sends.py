@@ -88,6 +88,10 @@ class SendMachine:
             task.add_done_callback(lambda done: self._finished(key, done))
         return await asyncio.shield(task)
 
+    def under_way(self, key: str) -> bool:
+        """Whether the work of this key runs here."""
+        return key in self._tasks
+
     def _finished(self, key: str, task: "asyncio.Task[Any]") -> None:
         del self._tasks[key]
         if not task.cancelled() and (error := task.exception()) is not None:
@@ -138,9 +142,17 @@ class SendMachine:
         answer, tries = await send_with_tries(ready.connector, ready.destination, message, limits)
         return _part(send, provider, answer, tries, (started, self._clock()))
 
-    async def recover(self) -> int:
-        """Record every send that a crash left without an outcome; how many there were. Before anything is served."""
-        sends = await begun_sends(self._store)
+    async def recover(self, execution_id: str = "") -> int:
+        """Record every send that was cut short, or that of one execution; how many there were.
+
+        Before anything is served, what has begun was cut short by a crash: one process at a time sends from one store. Later, what has
+        begun and has no task was cut short by a fault.
+        """
+        sends = [
+            (send, begun)
+            for send, begun in await begun_sends(self._store)
+            if execution_id in ("", send.execution_id)
+        ]
         for send, begun in sends:
             now = self._clock()
             parts = [lost(send, provider, at, now) for provider, at in begun.items()]

@@ -90,18 +90,27 @@ class Failures(Topic):
         """See the contract."""
         limits, claims = limits_of(request), _claims(request)
         room = asyncio.Semaphore(_SENDS_AT_ONCE)
-
-        async def send(claim: Claim) -> Result:
-            async with room:
-                return await self._retries.send(claim, limits)
-
-        waiting = [asyncio.create_task(send(claim)) for claim in claims]
+        waiting = [asyncio.create_task(self._retries.send(claim, limits, room)) for claim in claims]
         try:
             for done in asyncio.as_completed(waiting):
                 yield pb.SendRetriesResponse(results=[await self._result(await done)])
         finally:
             for task in waiting:
                 task.cancel()
+
+    async def Settle(self, request: pb.SettleRequest, context: Any) -> pb.SettleResponse:
+        """See the contract."""
+        if not 1 <= len(request.execution_ids) <= 100:
+            raise Refused("invalid_value", "1 to 100 ids", "execution_ids")
+        response = pb.SettleResponse()
+        for execution_id in dict.fromkeys(id_of(one, "execution_ids") for one in request.execution_ids):
+            settled = await self._retries.settle(execution_id)
+            response.settlements.add(
+                execution_id=execution_id,
+                in_progress=settled is None,
+                result=None if settled is None else await self._result(settled),
+            )
+        return response
 
     async def _result(self, result: Result) -> pb.SendRetriesResponse.Result:
         answer = pb.SendRetriesResponse.Result(

@@ -29,8 +29,10 @@ class StoredFailure:
 
 @dataclass(frozen=True, slots=True)
 class Execution:
-    """What is known of an execution."""
+    """What is known of an execution that began or was fenced."""
 
+    fenced_reason: str
+    """Why it never begins; empty when it began."""
     record_id: str
     own_id: str
     """The retry's own delivery plan."""
@@ -44,6 +46,8 @@ def begin_statements(send: Send, providers: Iterable[str], now: datetime) -> lis
     statements = [
         Statement("insert_send", {"record_id": send.record_id, "own_id": send.own_id, "frame": frame})
     ]
+    if send.is_retry:
+        statements.append(_execution(send.execution_id, "", now))
     for provider in providers:
         params = {
             "record_id": send.record_id,
@@ -56,6 +60,16 @@ def begin_statements(send: Send, providers: Iterable[str], now: datetime) -> lis
         }
         statements.append(Statement("insert_attempt", params))
     return statements
+
+
+def fence_statement(execution_id: str, reason: str, now: datetime) -> Statement:
+    """No attempt of this execution ever begins; a Conflict when one has, or when it is fenced already."""
+    return _execution(execution_id, reason, now)
+
+
+def _execution(execution_id: str, fenced_reason: str, now: datetime) -> Statement:
+    params = {"execution_id": execution_id, "fenced_reason": fenced_reason, "served_at": text(now)}
+    return Statement("insert_execution", params)
 
 
 def settle_statements(send: Send, deliveries: Sequence[ProviderDelivery], now: datetime) -> list[Statement]:
@@ -135,9 +149,11 @@ async def open_failures(
 
 
 async def find_execution(store: Store, execution_id: str) -> Execution | None:
-    """What is known of an execution, or None for one that was never begun."""
-    row = await store.row("attempt_of_execution", execution_id=execution_id)
-    return None if row is None else Execution(row["record_id"], row["own_id"], row["outcome"])
+    """What is known of an execution, or None for one that was never heard of."""
+    row = await store.row("execution", execution_id=execution_id)
+    if row is None:
+        return None
+    return Execution(row["fenced_reason"], row["record_id"] or "", row["own_id"] or "", row["outcome"] or "")
 
 
 async def original_outcome(store: Store, key: Key) -> str:

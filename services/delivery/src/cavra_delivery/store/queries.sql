@@ -126,10 +126,15 @@ SELECT record_id, state FROM sends WHERE own_id = :own_id;
 -- All attempts of one send.
 SELECT provider, delivery_id, audit_id, attempt_number, begun_at FROM attempts WHERE record_id = :record_id ORDER BY provider;
 
--- name: attempt_of_execution
+-- name: insert_execution
+-- An execution begins, or is fenced for a reason so that it never will: whichever comes first.
+INSERT INTO executions (execution_id, fenced_reason, served_at) VALUES (:execution_id, :fenced_reason, :served_at);
+
+-- name: execution
 -- What is known of an execution.
-SELECT a.record_id, a.state, a.outcome, s.own_id FROM attempts a JOIN sends s ON s.record_id = a.record_id
-WHERE a.execution_id = :execution_id;
+SELECT e.fenced_reason, a.record_id, a.outcome, s.own_id FROM executions e
+LEFT JOIN attempts a ON a.execution_id = e.execution_id LEFT JOIN sends s ON s.record_id = a.record_id
+WHERE e.execution_id = :execution_id;
 
 -- name: attempt
 -- One attempt by its number.
