@@ -65,7 +65,7 @@ async def receiver() -> AsyncIterator[Receiver]:
 def installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Installation:
     """Reads its connectors from a file of the test."""
     monkeypatch.setenv("CAVRA_CONNECTOR_CONFIG", str(tmp_path / "connectors.yaml"))
-    monkeypatch.setenv("CAVRA_RECONCILE_SECONDS", "0.05")
+    monkeypatch.setenv("CAVRA_RECONCILE_INTERVAL_SECONDS", "0.05")
     return Installation(tmp_path / "data")
 
 

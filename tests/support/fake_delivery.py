@@ -99,6 +99,10 @@ class FakeDelivery(rpc.DeliveryServiceServicer):
         """While set and not fired, sends wait before they begin."""
         self.lose_answers = False
         """Record outcomes and break the stream instead of answering."""
+        self.in_progress = 0
+        """So many settlements are answered with `in_progress` first."""
+        self.results: dict[str, Any] = {}
+        """What became of each execution."""
         self.alert_success = True
 
     async def fail(self, provider: str = "hook", at: datetime | None = None, **more: Any) -> FakeFailure:
@@ -158,6 +162,7 @@ class FakeDelivery(rpc.DeliveryServiceServicer):
             await self.hold.wait()
         for send in request.sends:
             result = await self._send(send, actor_from_wire(request.executed_by))
+            self.results[send.execution_id] = result
             if self.lose_answers:
                 raise Refused("service_unavailable", "the answer is lost")
             yield pb.SendRetriesResponse(results=[result])
@@ -188,6 +193,22 @@ class FakeDelivery(rpc.DeliveryServiceServicer):
         return pb.SendRetriesResponse.Result(
             execution_id=send.execution_id, outcome=_OUTCOMES[outcome], delivery_plan=plan, delivery=record
         )
+
+    async def Settle(self, request: pb.SettleRequest, context: Any) -> pb.SettleResponse:
+        """What is not known is fenced."""
+        response = pb.SettleResponse()
+        for execution_id in request.execution_ids:
+            if self.in_progress:
+                self.in_progress -= 1
+                response.settlements.add(execution_id=execution_id, in_progress=True)
+                continue
+            fenced = pb.SendRetriesResponse.Result(
+                execution_id=execution_id, outcome=pb.SEND_OUTCOME_SKIPPED, skipped_reason="fenced"
+            )
+            response.settlements.add(
+                execution_id=execution_id, result=self.results.setdefault(execution_id, fenced)
+            )
+        return response
 
     async def SendAlert(self, request: pb.SendAlertRequest, context: Any) -> pb.SendAlertResponse:
         """One record over all providers."""

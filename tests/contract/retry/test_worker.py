@@ -330,7 +330,7 @@ async def test_a_caller_who_goes_away_ends_the_waiting_and_not_the_work(retry: A
 
 
 async def test_an_answer_that_was_lost_is_found_in_deliverys_log(opened: Any, monkeypatch: Any) -> None:
-    monkeypatch.setenv("CAVRA_RECONCILE_SECONDS", "0.05")
+    monkeypatch.setenv("CAVRA_RECONCILE_INTERVAL_SECONDS", "0.05")
     retry = await opened()
     retry.fake.lose_answers = True
     async with retry.running():
@@ -359,8 +359,10 @@ async def test_an_outcome_lost_with_the_process_is_recorded_at_the_next_start(op
     assert len(retry.fake.sends) == 1
 
 
-async def test_a_claim_that_delivery_never_heard_of_is_not_sent_again(opened: Any, monkeypatch: Any) -> None:
-    monkeypatch.setenv("CAVRA_RECONCILE_SECONDS", "0.05")
+async def test_a_claim_that_delivery_never_heard_of_is_fenced_and_recorded_skipped(
+    opened: Any, monkeypatch: Any
+) -> None:
+    monkeypatch.setenv("CAVRA_RECONCILE_INTERVAL_SECONDS", "0.05")
     retry = await opened()
 
     async def lost(self: Any, request: Any, context: Any) -> Any:
@@ -372,9 +374,25 @@ async def test_a_claim_that_delivery_never_heard_of_is_not_sent_again(opened: An
         await retry.approved()
         (result,) = (await retry.run()).results
         assert not result.HasField("execution")
+        record = (await retry.next_execution())["retry_execution_record"]
+        assert (record["execution_status"], record["skipped"]) == ("skipped", "fenced")
+        assert (record["delivery_metadata_id"], record["delivery_success"]) == ("", False)
         answer = await retry.run(retry_policy=pb.RetryPolicy(allow_immediate_retry=True))
-        assert follow_ups(answer) == [("wait_for_outcome", "execution_under_way", "approval_required")]
+        assert follow_ups(answer) == [("request_approval", "approval_used", "approval_required")]
     assert len(retry.fake.sends) == 1
+
+
+async def test_what_delivery_is_still_sending_is_asked_for_again(opened: Any, monkeypatch: Any) -> None:
+    monkeypatch.setenv("CAVRA_RECONCILE_INTERVAL_SECONDS", "0.05")
+    retry = await opened()
+    retry.fake.lose_answers = True
+    retry.fake.in_progress = 3
+    async with retry.running():
+        await retry.fail()
+        await retry.approved()
+        await retry.run()
+        assert (await retry.next_execution())["execution_status"] == "delivered"
+    assert retry.fake.in_progress == 0
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from cavra_service.client import Caller, connect
 from cavra_service.evidence_log import evidence_servicer
+from cavra_service.idempotency import Keys
 from cavra_service.identity import TokenVerifier, service_token
 from cavra_service.runtime import Service, open_store, utc_now
 from cavra_service.server import serving
@@ -35,11 +36,12 @@ async def start(settings: Settings, clock: Callable[[], datetime] = utc_now) -> 
         delivery = Delivery(channel, caller, key)
         executor = Executor(store, delivery, clock)
         parts = Parts(store, delivery, own, executor, tasks, clock)
-        reconciling = asyncio.create_task(executor.keep_reconciling(own.reconcile_seconds))
+        reconciling = asyncio.create_task(executor.keep_reconciling(own.reconcile_interval_seconds))
         try:
             address = f"{own.host}:{own.retry_port}"
             servicers = [retry_servicer(parts), evidence_servicer(store)]
-            async with serving(servicers, verifier, address, own.drain_seconds) as bound:
+            sent_keys = Keys(store, clock)
+            async with serving(servicers, verifier, address, own.drain_seconds, sent_keys) as bound:
                 yield bound
         finally:
             reconciling.cancel()

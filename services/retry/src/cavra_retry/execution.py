@@ -2,9 +2,8 @@
 
 All of it runs in tasks that the service owns: a caller who goes away ends the waiting, never the work.
 
-What is lost on the way (delivery was down, this process died) stays claimed. `reconcile` then asks delivery for the record of the
-execution and writes down what it says. An execution of which delivery has no record stays claimed, so nothing is ever sent twice: whether
-it was sent can't be told from here before delivery can fence an execution id.
+What is lost on the way (delivery was down, this process died) stays claimed until `reconcile` settles it: delivery says what is recorded,
+or fences an execution that never began, which is then recorded as skipped. Nothing is ever sent again to find out.
 """
 
 import asyncio
@@ -105,6 +104,8 @@ class Executor:
         self._delivery = delivery
         self._clock = clock
         self._under_way: set[str] = set()
+        self._seen: set[str] | None = None
+        """Claims without an outcome at the last look for them; None before the first."""
 
     async def run(self, request: RunRequest, planned: Planned, sending: Sending) -> Ran:
         """One run: record its plan, claim, send, record. A dry run only selects.
@@ -243,16 +244,27 @@ class Executor:
         return record_of_entry(entries[0], self._store.origin)
 
     async def reconcile(self) -> None:
-        """Record the outcomes that delivery knows and this service does not."""
-        for claim in await item_rows.claims_without_outcome(self._store):
-            if claim.execution_id in self._under_way:
-                continue
-            outcome = await self._delivery.recorded(claim.execution_id)
-            if outcome is not None:
-                await self.settle(claim, outcome)
+        """Settle the claims that have no outcome and are not under way here.
 
-    async def keep_reconciling(self, seconds: float) -> None:
-        """Reconcile now and every so many seconds, until cancelled. A peer that is down is asked again."""
+        The first look settles them all: what this process left behind when it died. Later ones settle what the look before saw already,
+        because another process of this service may just have claimed the rest and be about to send it.
+        """
+        claims = {
+            claim.execution_id: claim
+            for claim in await item_rows.claims_without_outcome(self._store)
+            if claim.execution_id not in self._under_way
+        }
+        due = [one for one in claims if self._seen is None or one in self._seen]
+        self._seen = set(claims)
+        if due:
+            async for sent in self._delivery.settle(due):
+                await self.settle(claims[sent.execution_id], sent.outcome)
+
+    async def keep_reconciling(self, interval_seconds: float) -> None:
+        """Reconcile now and twice in every interval, until cancelled. A peer that is down is asked again.
+
+        Twice, so that what needs two looks is settled within one interval.
+        """
         while True:
             try:
                 await self.reconcile()
@@ -260,4 +272,4 @@ class Executor:
                 log.info("reconcile_postponed", reason=refused.reason)
             except Exception as error:
                 log.error("reconcile_failed", error=type(error).__name__, exc_info=error)
-            await asyncio.sleep(seconds)
+            await asyncio.sleep(interval_seconds / 2)

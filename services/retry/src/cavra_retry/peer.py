@@ -1,6 +1,6 @@
 """The delivery service as this one needs it: open failures, what would be sent, and the sends themselves."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
@@ -14,7 +14,7 @@ from cavra_evidence.draft import Actor, Cause
 from cavra_evidence.records.delivery import ConnectorDelivery
 from cavra_service.client import Caller
 from cavra_service.wire import actor_to_wire, cause_from_wire, cause_of, cause_to_wire, from_timestamp
-from cavra_verify.signatures import RECORD_TYPE, verify_signature
+from cavra_verify.signatures import RECORD_TYPE, SignatureError, verify_signature
 
 from cavra_retry.domain.executions import Claim, Outcome, Status
 from cavra_retry.domain.failures import Content, Description, Failure, FailureKey
@@ -24,12 +24,12 @@ _BATCH: Final = 100
 _SENDS_AT_ONCE: Final = 16
 _WAIT_BETWEEN_TRIES_SECONDS: Final = 2
 
-_STATUS: Final[dict[int, Status]] = {
-    pb.SEND_OUTCOME_DELIVERED: "delivered",
-    pb.SEND_OUTCOME_FAILED: "failed",
-    pb.SEND_OUTCOME_SKIPPED: "skipped",
-    pb.SEND_OUTCOME_UNKNOWN: "unknown",
+_STATUSES: Final[Mapping[str, Status]] = {
+    "delivered": "delivered",
+    "failed": "failed",
+    "unknown": "unknown",
 }
+"""What a connector delivery may say of a retry that began."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,27 +128,17 @@ class Delivery:
             for result in response.results:
                 yield self._sent(result)
 
-    async def recorded(self, execution_id: str) -> Outcome | None:
-        """The outcome that delivery has recorded for an execution; None when there is no record of it.
+    async def settle(self, execution_ids: Sequence[str]) -> AsyncIterator[Sent]:
+        """What became of executions, for good; those that delivery is still sending are left out.
 
-        Raises SignatureError or ValueError for what is no such record.
+        One that never began is fenced by this: `skipped`, for the reason "fenced". Raises SignatureError as `send`.
         """
-        request = evidence.ListRecordsRequest(
-            filters=[
-                evidence.Filter(name="execution_id", value=execution_id),
-                evidence.Filter(name="metadata_kind", value=ConnectorDelivery.KIND.kind),
-            ],
-            page_size=1,
-        )
-        response = await self._caller.unary(self._log.ListRecords, request)
-        if not response.records:
-            return None
-        record = response.records[0]
-        delivery = ConnectorDelivery.read(record.canonical)
-        status = next((known for known in _STATUS.values() if known == delivery.deliveries[0].outcome), None)
-        if status is None or delivery.execution_id != execution_id:
-            raise ValueError("got another record, expected the connector delivery of the execution")
-        return Outcome(status, "", delivery.delivery_plan_id, self._verified(record))
+        for at in range(0, len(execution_ids), _BATCH):
+            request = pb.SettleRequest(execution_ids=execution_ids[at : at + _BATCH])
+            response = await self._caller.unary(self._stub.Settle, request)
+            for one in response.settlements:
+                if not one.in_progress:
+                    yield self._sent(one.result)
 
     async def connectors(self) -> list[pb.Connector]:
         """The configured connectors, by name."""
@@ -181,14 +171,15 @@ class Delivery:
     def _sent(self, result: Any) -> Sent:
         if result.outcome == pb.SEND_OUTCOME_SKIPPED:
             return Sent(result.execution_id, Outcome("skipped", result.skipped_reason), None, None)
-        delivery = self._verified(result.delivery)
-        outcome = Outcome(_STATUS[result.outcome], "", result.delivery_plan.id, delivery)
-        return Sent(result.execution_id, outcome, result.delivery_plan, result.delivery)
-
-    def _verified(self, record: evidence.Record) -> Cause:
-        """A record as a cause, once its signature holds: an effect is claimed on nobody else's word."""
+        # An effect is claimed on nobody else's word: what the signed record says counts, not the answer around it.
+        record = result.delivery
         verify_signature(self._key, record.signature, RECORD_TYPE, record.canonical)
-        return cause_of(record)
+        delivery = ConnectorDelivery.read(record.canonical)
+        status = _STATUSES.get(delivery.deliveries[0].outcome)
+        if status is None or delivery.execution_id != result.execution_id:
+            raise SignatureError("got another record, expected the connector delivery of the execution")
+        outcome = Outcome(status, "", delivery.delivery_plan_id, cause_of(record))
+        return Sent(result.execution_id, outcome, result.delivery_plan, record)
 
 
 def _batches(keys: Sequence[FailureKey]) -> list[list[pb.FailureKey]]:

@@ -17,5 +17,5 @@ class RetrySettings(Settings):
     """Whether an item needs an acknowledged retry plan."""
     approval_max_attempts: int = Field(20, ge=1, le=20)
     """Failures from which nothing is retried, whatever a request's policy says."""
-    reconcile_seconds: float = Field(15.0, gt=0)
-    """Time between two looks for outcomes that were lost on the way."""
+    reconcile_interval_seconds: float = Field(15.0, gt=0)
+    """Within so many seconds, once delivery is up, every claim whose outcome was lost on the way has one."""
