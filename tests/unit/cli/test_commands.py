@@ -9,8 +9,7 @@ from cavra_cli.main import app
 from cavra_service.errors import Refused
 from cavra_service.identity import TokenVerifier
 from cavra_service.settings import Settings
-from click.testing import Result
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 
 def cavra(*arguments: str) -> Result:

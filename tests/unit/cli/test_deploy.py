@@ -39,8 +39,7 @@ def mounts(name: str) -> dict[str, tuple[str, bool]]:
     """Folder in the container -> (volume or folder of the host, whether it is read-only)."""
     found = {}
     for line in CONTAINERS[name]["volumes"]:
-        line = re.sub(r"\$\{[A-Z_]+:-([^}]*)\}", r"\1", line)
-        source, target, *mode = line.split(":")
+        source, target, *mode = re.sub(r"\$\{[A-Z_]+:-([^}]*)\}", r"\1", line).split(":")
         found[target] = (source, mode == ["ro"])
     return found
 
