@@ -122,6 +122,14 @@ def test_who_planned_or_acknowledged_can_not_approve_but_can_stop(name: str) -> 
     assert decide(replace(OPEN, policy=loose), vote(name=name), ACK, NOW) == "approved"
 
 
+def test_who_made_the_acknowledgement_that_the_approval_rests_on_can_not_approve() -> None:
+    later = replace(ACK, acknowledgement_id=new_id("gordackretryack"), person=person("bob"))
+    assert refusal(OPEN, vote(name="bob"), acknowledged=later) == "self_approval"
+    assert decide(OPEN, vote(name="ann"), later, NOW) == "approved"
+    replanned = replace(ACK, planner=person("bob"))
+    assert refusal(OPEN, vote(name="bob"), acknowledged=replanned) == "self_approval"
+
+
 def test_who_made_the_approval_plan_that_a_decision_names_can_not_approve() -> None:
     assert refusal(OPEN, vote(name="tom", plan_author=person("tom"))) == "self_approval"
 

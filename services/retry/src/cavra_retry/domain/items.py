@@ -226,7 +226,7 @@ def decide(item: Item, vote: Vote, ack: Acknowledgement | None, now: datetime) -
     _check_first_vote(item, vote)
     if vote.verb != "approved":
         return advance(state, _EVENTS[vote.verb])
-    if item.policy.separation_of_duties and vote.person in _involved(item, vote):
+    if item.policy.separation_of_duties and vote.person in _involved(item, vote, ack):
         raise Refusal("self_approval", "who planned or acknowledged the retry may not approve it")
     if item.policy.require_retry_ack and not satisfies(ack, item.attempt_number, None):
         raise Refusal("acknowledgement_required", "the acknowledgement was taken back", "provider")
@@ -241,8 +241,12 @@ def _check_first_vote(item: Item, vote: Vote) -> None:
         raise Refusal("invalid_transition", "you have decided on this item before", "approval_state")
 
 
-def _involved(item: Item, vote: Vote) -> set[Person | None]:
-    return {item.review.planner, item.review.acknowledger, item.opener, vote.plan_author}
+def _involved(item: Item, vote: Vote, ack: Acknowledgement | None) -> set[Person | None]:
+    involved = {item.review.planner, item.review.acknowledger, item.opener, vote.plan_author}
+    if ack is not None and satisfies(ack, item.attempt_number, None):
+        # The item may have opened on an earlier acknowledgement; the approval rests on the newest.
+        involved |= {ack.planner, ack.person}
+    return involved
 
 
 def matches(item: Item, failure: Failure, content: Content | None) -> bool:
