@@ -50,6 +50,7 @@ def test_a_ticket_and_a_plain_https_url_stand_for_themselves(text: str) -> None:
         ("https://ops:hunter2@example.com/", "credential_found"),
         ("Bearer abcdefghijklmnop", "credential_found"),
         ("step:password=hunter2hunter2", "credential_found"),
+        ("step:", "unknown_reference"),
         ("rcd-123", "unknown_reference"),
         ("gordackretryexec-UPPER", "unknown_reference"),
         ("connector-delivery://OPS-1", "unknown_reference"),

@@ -49,6 +49,8 @@ def _read(text: str, field: str) -> Reference:
     except GuardError as error:
         raise Refusal("credential_found", str(error), field) from None
     if text.startswith(_STEP):
+        if text == _STEP:
+            raise unresolved(field)
         return Reference(field, step_id=text.removeprefix(_STEP))
     scheme, separator, record_id = text.partition("://")
     if separator and scheme in _SCHEMES:
