@@ -49,12 +49,18 @@ def test_failures_under_the_cap_are_retryable_and_those_at_it_are_critical(
     open_failures: dict[int, int], retryable: int, health: str
 ) -> None:
     gauges = {f"gauge:open_failures:{size}": count for size, count in open_failures.items()}
-    found = figures({**NONE, "delivery": {"gauge:open_failures": 99, **gauges}})
+    gauges["gauge:open_failures"] = sum(open_failures.values())
+    found = figures({**NONE, "delivery": gauges})
     assert (found[AD + "retryable_count"], found[AD + "health"], found["alert_level"]) == (
         retryable,
         health,
         health,
     )
+
+
+def test_a_failure_of_unknown_outcome_is_critical_and_not_retryable() -> None:
+    found = figures({**NONE, "delivery": {"gauge:open_failures": 1, "gauge:unknown_failures": 1}})
+    assert (found[AD + "retryable_count"], found[AD + "health"]) == (0, "critical")
 
 
 def test_failed_skipped_and_unknown_executions_are_counted_apart() -> None:

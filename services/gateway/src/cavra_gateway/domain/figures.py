@@ -11,7 +11,7 @@ ATTEMPT_CAP: Final = 3
 """Failures from which the default policy retries nothing."""
 
 _AUDIT: Final = "acknowledgement_audit_delivery_"
-_OPEN: Final = "gauge:open_failures:"
+_OPEN: Final = "gauge:open_failures"
 
 _RECORDS: Final[dict[str, tuple[str, str]]] = {
     "plan_count": ("delivery", "notification_plan"),
@@ -64,7 +64,7 @@ def figures(counters: Mapping[str, Counters | None]) -> dict[str, Any]:
     found[_AUDIT + "count"] = _deliveries(delivery, AUDIT_SOURCE)
     found[_AUDIT + "success_rate"] = _rate(found[_AUDIT + "success_count"], found[_AUDIT + "count"])
     found[_AUDIT + "providers"] = _providers(delivery)
-    found[_AUDIT + "retryable_count"] = _open_failures(delivery, range(ATTEMPT_CAP))
+    found[_AUDIT + "retryable_count"] = _retryable(delivery)
     found[_AUDIT + "health"] = _health(delivery)
     found["alert_level"] = _alert_level(found, any(one is None for one in counters.values()))
     return found
@@ -99,20 +99,19 @@ def _providers(counters: Counters | None) -> list[str] | None:
     return sorted(name.removeprefix(prefix) for name, n in counters.items() if n and name.startswith(prefix))
 
 
-def _open_failures(counters: Counters | None, failures: range | None = None) -> int | None:
-    """Open failures with so many failed attempts; None for any number."""
+def _retryable(counters: Counters | None) -> int | None:
+    """Open failures under the attempt cap whose outcomes are known."""
     if counters is None:
         return None
-    sized = ((name.removeprefix(_OPEN), n) for name, n in counters.items() if name.startswith(_OPEN))
-    return sum(n for size, n in sized if failures is None or int(size) in failures)
+    return sum(counters.get(f"{_OPEN}:{failures}", 0) for failures in range(ATTEMPT_CAP))
 
 
 def _health(delivery: Counters | None) -> str | None:
-    """How the audit flow is now: an open failure that no policy retries any more is critical."""
-    within, every = _open_failures(delivery, range(ATTEMPT_CAP)), _open_failures(delivery)
-    if within is None or every is None:
+    """How the audit flow is now: an open failure that no policy retries any more, or of unknown outcome, is critical."""
+    retryable, every = _retryable(delivery), _count(delivery, _OPEN)
+    if retryable is None or every is None:
         return None
-    return "critical" if every > within else "warning" if every else "healthy"
+    return "critical" if every > retryable else "warning" if every else "healthy"
 
 
 def _alert_level(found: Mapping[str, Any], incomplete: bool) -> str:
