@@ -9,7 +9,7 @@ import pytest
 from cavra_evidence.draft import Cause
 from cavra_evidence.ids import new_id
 from cavra_evidence.log import Entry, RecordTooLarge, UnknownCause
-from cavra_service.store.protocol import Commit, Conflict, Statement, Store, StoreClosed
+from cavra_service.store.protocol import Commit, Conflict, Statement, Store, StoreClosed, companion
 from cavra_verify.canonical import parse
 
 from tests.support.ledger import audited, gauge
@@ -289,3 +289,19 @@ class StoreConformance:
             assert found == (
                 entry.index, entry.kind, entry.created_at, entry.canonical, entry.record_hash, entry.signature, entry.key_id,
             )  # fmt: skip
+
+    async def test_a_companion_goes_with_every_commit_of_its_context_or_neither_is_written(
+        self, open_store: Open
+    ) -> None:
+        store = await open_store()
+        await store.commit(add("a"))
+        before = companion.set(lambda drafts: touch("a", len(drafts) - 1).statements[0])
+        try:
+            await asyncio.create_task(store.commit(add("b")))
+            with pytest.raises(Conflict):
+                await store.commit(add("c"))
+        finally:
+            companion.reset(before)
+        await store.commit(add("d"))
+        assert await names(store) == ["a", "b", "d"]
+        assert len((await audited(store)).ids) == 3

@@ -1,6 +1,7 @@
 """What a store promises, whichever engine keeps it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -45,6 +46,13 @@ class Commit:
     """By how much each gauge of open state moves, e.g. {"open_failures": 1}; read back as counter "gauge:open_failures"."""
 
 
+Companion = Callable[[Sequence[Draft]], Statement]
+"""(a commit's drafts) -> the statement that goes with it."""
+
+companion: ContextVar[Companion | None] = ContextVar("companion", default=None)
+"""While set, every commit of this context, and of the tasks started in it, carries one statement more: all of it or none."""
+
+
 class Store(Protocol):
     """One service's store.
 
@@ -61,7 +69,10 @@ class Store(Protocol):
         """The service's key."""
 
     async def commit(self, commit: Commit) -> list[Entry]:
-        """Write it all and return the entries of `commit.drafts`. Raises Conflict, StoreClosed, RecordTooLarge, UnknownCause."""
+        """Write it all, with the context's `companion`, and return the entries of `commit.drafts`.
+
+        Raises Conflict, StoreClosed, RecordTooLarge, UnknownCause.
+        """
 
     async def rows(self, query: str, /, **params: Any) -> Sequence[Row]:
         """All rows of a named read."""

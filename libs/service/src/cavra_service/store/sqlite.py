@@ -5,7 +5,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -15,7 +15,7 @@ from cavra_evidence.log import Appended, Entry, Head, LogState, append
 from cavra_verify.merkle import HASH_SIZE, Frontier
 from cavra_verify.signatures import Signer
 
-from cavra_service.store.protocol import Commit, Conflict, Row, StoreClosed
+from cavra_service.store.protocol import Commit, Conflict, Row, StoreClosed, companion
 from cavra_service.store.sql import Migration
 
 T = TypeVar("T")
@@ -139,6 +139,8 @@ class SqliteStore:
         """See `Store.commit`."""
         if self._closed:
             raise StoreClosed
+        if (accompany := companion.get()) is not None:
+            commit = replace(commit, statements=[*commit.statements, accompany(commit.drafts)])
         done = asyncio.get_running_loop().create_future()
         self._pending.put_nowait(_Pending(commit, done))
         # A caller who is cancelled stops waiting; the command is applied all the same.
