@@ -6,6 +6,7 @@ from typing import Any, Final
 import grpc
 
 from cavra_service.errors import decode
+from cavra_service.idempotency import METADATA
 from cavra_service.server import MAX_REQUEST_BYTES, MAX_RESPONSE_BYTES
 
 OPTIONS: Final = (
@@ -23,11 +24,12 @@ def connect(address: str) -> grpc.aio.Channel:
 
 
 class Caller:
-    """Makes calls as someone: with their token, and with a deadline on every one."""
+    """Makes calls as someone: with their token, with a deadline on every one, and with their idempotency key if they sent one."""
 
-    def __init__(self, token: Callable[[], str], timeout_seconds: float) -> None:
+    def __init__(self, token: Callable[[], str], timeout_seconds: float, idempotency_key: str = "") -> None:
         self._token = token
         self._timeout = timeout_seconds
+        self._key = ((METADATA, idempotency_key),) if idempotency_key else ()
 
     async def unary(self, method: Callable[..., Any], request: Any, *, timeout: float | None = None) -> Any:
         """The response of one call. Raises Refused with the peer's reason, `service_unavailable` when it is down."""
@@ -49,4 +51,4 @@ class Caller:
             raise decode(error) from None
 
     def _metadata(self) -> tuple[tuple[str, str], ...]:
-        return (("authorization", f"Bearer {self._token()}"),)
+        return (("authorization", f"Bearer {self._token()}"), *self._key)

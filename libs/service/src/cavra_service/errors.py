@@ -50,6 +50,8 @@ REASONS: Final[dict[str, tuple[grpc.StatusCode, int, str]]] = {
     "invalid_transition": (_C.FAILED_PRECONDITION, 409, "Not possible from this state"),
     "verification_required": (_C.FAILED_PRECONDITION, 409, "Nothing verifies it"),
     "superseded": (_C.FAILED_PRECONDITION, 409, "A newer one stands in its place"),
+    "idempotency_key_reused": (_C.FAILED_PRECONDITION, 409, "The key was sent with another request"),
+    "in_progress": (_C.ABORTED, 409, "The first request with this key is still running"),
     "conflict": (_C.ABORTED, 409, "It changed meanwhile; try again"),
     "resource_exhausted": (_C.RESOURCE_EXHAUSTED, 429, "Too much at once"),
     "service_unavailable": (_C.UNAVAILABLE, 503, "A service is down"),

@@ -17,7 +17,9 @@ from grpc_reflection.v1alpha import reflection
 from pydantic import ValidationError
 
 from cavra_service.errors import Refused, encode, from_validation
-from cavra_service.identity import TokenVerifier, set_caller
+from cavra_service.idempotency import Asked, Keys, key_of
+from cavra_service.identity import Identity, TokenVerifier, set_caller
+from cavra_service.resumption import RECORDS
 from cavra_service.roles import REQUIRED
 from cavra_service.store.protocol import Conflict, StoreClosed
 
@@ -47,10 +49,17 @@ class Servicer:
 
 @asynccontextmanager
 async def serving(
-    servicers: Sequence[Servicer], verifier: TokenVerifier, address: str, drain_seconds: float
+    servicers: Sequence[Servicer],
+    verifier: TokenVerifier,
+    address: str,
+    drain_seconds: float,
+    idempotency: Keys | None = None,
 ) -> AsyncIterator[str]:
-    """Serve at `address` ("host:port", port 0 takes a free one) and give the address in use; drain on leaving."""
-    server = grpc.aio.server(interceptors=[_Gate(verifier)], options=OPTIONS)
+    """Serve at `address` ("host:port", port 0 takes a free one) and give the address in use; drain on leaving.
+
+    Without `idempotency` no idempotency key is looked at.
+    """
+    server = grpc.aio.server(interceptors=[_Gate(verifier, idempotency)], options=OPTIONS)
     for servicer in servicers:
         servicer.add(servicer.servicer, server)
     names = [servicer.name for servicer in servicers]
@@ -69,14 +78,17 @@ async def serving(
         # Probers turn away first; then calls under way may finish.
         await status.enter_graceful_shutdown()
         await server.stop(drain_seconds)
+        if idempotency is not None:
+            await idempotency.close(drain_seconds)
         gc.unfreeze()
 
 
 class _Gate(grpc.aio.ServerInterceptor):
-    """In front of every RPC: who calls, with which role, until when; behind it: every error as a rich status."""
+    """In front of every RPC: who calls, with which role, until when, and whether again; behind it: every error as a rich status."""
 
-    def __init__(self, verifier: TokenVerifier) -> None:
+    def __init__(self, verifier: TokenVerifier, keys: Keys | None) -> None:
         self._verifier = verifier
+        self._keys = keys
 
     async def intercept_service(
         self,
@@ -89,24 +101,32 @@ class _Gate(grpc.aio.ServerInterceptor):
             return handler
         if handler.response_streaming:
             return handler._replace(unary_stream=self._stream(details, handler.unary_stream, required))
-        return handler._replace(unary_unary=self._unary(details, handler.unary_unary, required))
+        return handler._replace(
+            unary_unary=self._unary(details, handler.unary_unary, required),
+            response_serializer=_serializer(handler.response_serializer),
+        )
 
-    def _authorise(self, details: grpc.HandlerCallDetails, required: frozenset[str] | None) -> None:
+    def _authorise(self, details: grpc.HandlerCallDetails, required: frozenset[str] | None) -> Identity:
         metadata = {key: value for key, value in details.invocation_metadata if key == "authorization"}
         scheme, _, token = str(metadata.get("authorization", "")).partition(" ")
         identity = self._verifier.verify(token if scheme.lower() == "bearer" else "")
         if required is None or not required & identity.roles:
             raise Refused("role_required", "the caller has none of the roles this call takes")
         set_caller(identity)
+        return identity
 
     def _unary(
         self, details: grpc.HandlerCallDetails, behaviour: Any, required: frozenset[str] | None
     ) -> Any:
         async def call(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
             try:
-                self._authorise(details, required)
+                identity = self._authorise(details, required)
+                key = key_of(details.invocation_metadata) if details.method in RECORDS else ""
                 async with asyncio.timeout(_remaining(context)):
-                    return await behaviour(request, context)
+                    if not key or self._keys is None:
+                        return await behaviour(request, context)
+                    asked = Asked.of(identity.actor, details.method, key, request)
+                    return await self._keys.answer(asked, lambda: behaviour(request, context))
             except Exception as error:
                 await _abort(context, details.method, error)
 
@@ -124,6 +144,11 @@ class _Gate(grpc.aio.ServerInterceptor):
                 await _abort(context, details.method, error)
 
         return call
+
+
+def _serializer(serialize: Callable[[Any], bytes]) -> Callable[[Any], bytes]:
+    """For responses that may be bytes already: a repeat gets those of the first answer."""
+    return lambda response: response if isinstance(response, bytes) else serialize(response)
 
 
 def _remaining(context: grpc.aio.ServicerContext[Any, Any]) -> float:

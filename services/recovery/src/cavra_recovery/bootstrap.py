@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from cavra.recovery.v1.recovery_pb2_grpc import add_RecoveryServiceServicer_to_server
 from cavra_service.client import Caller, connect
 from cavra_service.evidence_log import evidence_servicer
+from cavra_service.idempotency import Keys
 from cavra_service.identity import TokenVerifier, service_token
 from cavra_service.runtime import Service, open_store, utc_now
 from cavra_service.server import Servicer, serving
@@ -32,7 +33,8 @@ async def _start(settings: Settings) -> AsyncIterator[str]:
                 evidence_servicer(store),
             ]
             address = f"{settings.host}:{settings.recovery_port}"
-            async with serving(servicers, verifier, address, settings.drain_seconds) as served:
+            keys_sent = Keys(store, utc_now)
+            async with serving(servicers, verifier, address, settings.drain_seconds, keys_sent) as served:
                 yield served
     finally:
         await store.close()

@@ -70,3 +70,35 @@ SELECT value FROM counters WHERE name = :name;
 -- The log's size and, of the same moment, all counters whose name starts with a prefix (one row without a name if there are none).
 -- `after` is the prefix and the last code point.
 SELECT s.size, c.name, c.value FROM log_state s LEFT JOIN counters c ON c.name >= :prefix AND c.name < :after ORDER BY c.name;
+
+-- name: idempotency_key
+-- What is known of a key that has not expired: the request's hash, the run that holds it, ids of records it wrote, the answer.
+SELECT request_hash, holder, written, response FROM idempotency_keys WHERE id = :id AND reserved_at > :expired;
+
+-- name: forget_idempotency_keys
+-- Remove a key if it has expired, and the oldest of the others that have, so many at most.
+DELETE FROM idempotency_keys WHERE reserved_at <= :expired AND (id = :id OR id IN (
+    SELECT k.id FROM idempotency_keys k WHERE k.reserved_at <= :expired ORDER BY k.reserved_at LIMIT :limit
+));
+
+-- name: reserve_idempotency_key
+-- Take a key before the first effect.
+INSERT INTO idempotency_keys (id, request_hash, holder, reserved_at, written)
+VALUES (:id, :request_hash, :holder, :reserved_at, '');
+
+-- name: take_over_idempotency_key
+-- Take a key from a run that ended without an answer, unless it has written since it was looked at.
+UPDATE idempotency_keys SET holder = :holder, written = ''
+WHERE id = :id AND holder = :from_holder AND written = :written AND response IS NULL;
+
+-- name: note_idempotency_key
+-- Stands in every commit of a run: what it writes, if the key is still its own.
+UPDATE idempotency_keys SET written = written || :written WHERE id = :id AND holder = :holder;
+
+-- name: answer_idempotency_key
+-- Keep the first result.
+UPDATE idempotency_keys SET response = :response WHERE id = :id AND holder = :holder AND response IS NULL;
+
+-- name: free_idempotency_key
+-- Give a key back after a run without a result: one that was refused, or that wrote nothing.
+DELETE FROM idempotency_keys WHERE id = :id AND holder = :holder AND response IS NULL AND (written = '' OR :refused = 1);
