@@ -3,6 +3,7 @@
 import asyncio
 import io
 import json
+from base64 import urlsafe_b64encode
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,17 @@ R = "/runtime/go-pilot/rollback-drill-notifications"
 AD = R + "/acknowledgements/audit-delivery"
 JSON = {"content-type": "application/json"}
 
+
+def nested(levels: int) -> dict[str, Any]:
+    """An object in an object, so many times."""
+    return {"a": nested(levels - 1)} if levels else {}
+
+
+HALF_A_CHARACTER = urlsafe_b64encode(
+    b'[1,2,"o",3,{"delivery":"\\ud800","retry":null,"recovery":null}]'
+).decode()
+"""A cursor with a token that no message can hold."""
+
 BAD: list[tuple[str, str, Any, int, str, str]] = [
     # An enum, a range, a value: 400
     (R + "/s/acknowledgements", "provider", {"provider": "webhook", "acknowledgement_state": "maybe"},
@@ -29,6 +41,7 @@ BAD: list[tuple[str, str, Any, int, str, str]] = [
      400, "invalid_value", "retry_policy.backoff_multiplier"),
     (AD + "/worker-run", "cap", {"max_retry_deliveries": 26}, 400, "invalid_value", "max_retry_deliveries"),
     (AD, "time", {"next_delivery_at": "tomorrow"}, 400, "invalid_value", "next_delivery_at"),
+    (R + "/deliver", "depth", {"routing_policy": nested(40)}, 400, "invalid_value", "routing_policy"),
     # A type, an unknown field, a long text: 422
     (AD + "/worker-run", "boolean", {"execute": "false"}, 422, "invalid_body", "execute"),
     (AD + "/worker-run", "number for boolean", {"dry_run": 0}, 422, "invalid_body", "dry_run"),
@@ -154,6 +167,7 @@ async def test_what_no_route_takes_is_a_problem_too(
         ("cursor=garbage", "invalid_page_token", "cursor"),
         ("cursor=W10", "invalid_page_token", "cursor"),
         ("cursor=%C3%A4", "invalid_page_token", "cursor"),
+        (f"cursor={HALF_A_CHARACTER}", "invalid_page_token", "cursor"),
     ],
 )
 async def test_a_bad_query_is_400(fakes: FakeServices, query: str, reason: str, field: str) -> None:

@@ -126,7 +126,9 @@ class Cursor:
             and isinstance(origin, str)
             and isinstance(positions, dict)
             and positions.keys() == set(names)
-            and all(token is None or isinstance(token, str) for token in positions.values())
+            and all(
+                token is None or (isinstance(token, str) and token.isascii()) for token in positions.values()
+            )
         ):
             raise _invalid()
         return cls((seconds, nanos, origin, index), positions)

@@ -1,6 +1,6 @@
 """Drills, acknowledgements, audit packages and their delivery (E0-E5, E22-E24)."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from cavra.delivery.v1 import delivery_pb2 as pb
 from cavra_service.errors import Refused
@@ -19,6 +19,9 @@ from cavra_gateway.routes.paths import AUDIT_DELIVERY, NOTIFICATIONS, SCHEDULE
 from cavra_gateway.session import Me
 
 router = APIRouter(route_class=Route, tags=["delivery"])
+
+_DEEPEST: Final = 20
+"""Levels of a JSON object that is passed on: protobuf reads at most 100, and takes up to three for each."""
 
 ScheduleId = Annotated[str, Path(description="The schedule.", examples=["prod-rollback-drill"])]
 
@@ -245,13 +248,15 @@ def _struct(document: dict[str, Any]) -> Struct:
     return struct
 
 
-def _plain(value: Any) -> Any:
-    """Numbers as a protobuf Struct holds them."""
+def _plain(value: Any, levels: int = _DEEPEST) -> Any:
+    """Numbers as a protobuf Struct holds them. Raises ValueError for what is nested deeper than `levels`."""
+    if levels == 0:
+        raise ValueError("nested too deep")
     match value:
         case dict():
-            return {name: _plain(item) for name, item in value.items()}
+            return {name: _plain(item, levels - 1) for name, item in value.items()}
         case list():
-            return [_plain(item) for item in value]
+            return [_plain(item, levels - 1) for item in value]
         case str() | bool() | None:
             return value
     return float(value)
