@@ -221,7 +221,15 @@ async def test_failures_are_paged_oldest_first(desk: Desk, receiver: Receiver) -
     assert (await desk.call("ListFailures", pb.ListFailuresRequest(provider="slack"))).total == 0
 
 
-@pytest.mark.parametrize("token", ["x", "bm8", "WzEsMiwzXQ", "💥"])
+HALF_A_CHARACTER = "WyIyMDI2LTExLTIzVDA5OjMwOjAwLjAwMDAwMCswMDowMCIsIlx1ZDgwMCIsIngiXQ"
+BOTTOMLESS = "W1tb" * 20_000
+
+
+@pytest.mark.parametrize(
+    "token",
+    ["x", "bm8", "WzEsMiwzXQ", "💥", HALF_A_CHARACTER, BOTTOMLESS],
+    ids=["letter", "text", "numbers", "no base64", "half a character", "nested without end"],
+)
 async def test_a_token_of_another_list_is_refused(desk: Desk, token: str) -> None:
     request = pb.ListFailuresRequest(page_token=token)
     assert await desk.refusal("ListFailures", request) == ("invalid_page_token", "page_token")

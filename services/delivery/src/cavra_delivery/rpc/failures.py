@@ -112,6 +112,14 @@ class Failures(Topic):
             )
         return response
 
+    async def ResolveFailure(
+        self, request: pb.ResolveFailureRequest, context: Any
+    ) -> pb.ResolveFailureResponse:
+        """See the contract."""
+        record = request.resolution
+        failure = await self._resolutions.apply(record.canonical, record.signature)
+        return pb.ResolveFailureResponse(failure=encode.failure(failure))
+
     async def _result(self, result: Result) -> pb.SendRetriesResponse.Result:
         answer = pb.SendRetriesResponse.Result(
             execution_id=result.execution_id,
@@ -167,8 +175,9 @@ def _token_of(place: Key) -> str:
 def _place_of(token: str) -> Key:
     try:
         place = json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
-        if isinstance(place, list) and len(place) == 3 and matches("time", place[0]):
-            return place[0], str(place[1]), str(place[2])
-    except (binascii.Error, ValueError, TypeError):
+        first_failed_at, delivery_id, provider = place
+        if matches("time", first_failed_at) and matches("id", delivery_id) and matches("provider", provider):
+            return first_failed_at, delivery_id, provider
+    except (binascii.Error, ValueError, TypeError, RecursionError):
         pass
     raise Refused("invalid_page_token", "not a token of this list", "page_token")
