@@ -50,20 +50,25 @@ FROM route_keys k JOIN routes r ON r.route_id = k.route_id JOIN notices n ON n.p
 WHERE k.key = :key ORDER BY k.route_id DESC LIMIT :limit;
 
 -- name: outstanding_routes
--- Delivered routes that wait for an acknowledgement, oldest first.
-SELECT r.*, n.acknowledgement_state, n.acknowledgement_id, n.acknowledged_by, n.acknowledged_at, n.external_ref, n.notes
-FROM notices n JOIN routes r ON r.plan_id = n.plan_id AND r.provider = n.provider
-WHERE n.acknowledgement_state = '' AND r.category = 'deliver' ORDER BY n.plan_id, n.provider, r.owner LIMIT :limit;
+-- Delivered routes that wait for an acknowledgement, oldest first. Each notice has one at least, so the first notices hold the first routes.
+SELECT r.*, '' AS acknowledgement_state, '' AS acknowledgement_id, '' AS acknowledged_by, NULL AS acknowledged_at, '' AS external_ref,
+    '' AS notes
+FROM (SELECT plan_id, provider FROM notices WHERE acknowledgement_state = '' ORDER BY plan_id, provider LIMIT :limit) n
+JOIN routes r ON r.plan_id = n.plan_id AND r.provider = n.provider
+WHERE r.category = 'deliver' ORDER BY n.plan_id, n.provider, r.owner LIMIT :limit;
 
 -- name: count_breached
--- Outstanding routes whose own time for an acknowledgement is over.
-SELECT count(*) AS n FROM notices n JOIN routes r ON r.plan_id = n.plan_id AND r.provider = n.provider
-WHERE n.acknowledgement_state = '' AND r.category = 'deliver' AND r.breach_at <= :now;
+-- Outstanding routes whose own time for an acknowledgement is over. CROSS JOIN keeps the outstanding notices in front: a plan that begins
+-- with the routes would pass over all that there ever were.
+SELECT count(*) AS n FROM notices n CROSS JOIN routes r
+WHERE n.acknowledgement_state = '' AND r.plan_id = n.plan_id AND r.provider = n.provider AND r.category = 'deliver'
+    AND r.breach_at <= :now;
 
 -- name: count_breached_since
--- Outstanding routes that were delivered no later than a moment.
-SELECT count(*) AS n FROM notices n JOIN routes r ON r.plan_id = n.plan_id AND r.provider = n.provider
-WHERE n.acknowledgement_state = '' AND r.category = 'deliver' AND r.created_at <= :before;
+-- Outstanding routes that were delivered no later than a moment. CROSS JOIN as above.
+SELECT count(*) AS n FROM notices n CROSS JOIN routes r
+WHERE n.acknowledgement_state = '' AND r.plan_id = n.plan_id AND r.provider = n.provider AND r.category = 'deliver'
+    AND r.created_at <= :before;
 
 -- name: insert_notice
 -- A plan's delivered routes to one provider now wait for an acknowledgement.

@@ -99,7 +99,8 @@ class HealthAlerts(Topic):
         self, asked: AlertRequest, health: Health, eligible: Sequence[str]
     ) -> tuple[Entry, HealthAlertPlan]:
         store = self._parts.store
-        draft, plan = plan_alert(asked, health, eligible, await alerts.last_sent(store, health.cause))
+        sent = await alerts.last_sent(store, health.cause, eligible)
+        draft, plan = plan_alert(asked, health, eligible, sent)
         entries = await store.commit(
             Commit(
                 [draft],

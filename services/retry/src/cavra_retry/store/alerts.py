@@ -1,6 +1,6 @@
 """Alert plans, whom they told, and when each provider was last told of a cause."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
 from cavra_evidence.records.retry import HealthAlertPlan
@@ -35,10 +35,10 @@ def forget_sends(plan_id: str, cause: str, providers: Sequence[str]) -> list[Sta
     ]
 
 
-async def last_sent(store: Store, cause: str) -> dict[str, datetime]:
-    """When each provider was last told of a cause."""
-    rows = await store.rows("alert_sends", cause=cause)
-    return {row["provider"]: moment(row["sent_at"]) for row in rows}
+async def last_sent(store: Store, cause: str, providers: Iterable[str]) -> dict[str, datetime]:
+    """When each of the providers was last told of a cause, where it was."""
+    rows = {name: await store.row("alert_send", provider=name, cause=cause) for name in providers}
+    return {name: moment(row["sent_at"]) for name, row in rows.items() if row is not None}
 
 
 async def plan_of(store: Store, health_id: str) -> str:

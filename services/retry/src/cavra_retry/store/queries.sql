@@ -152,9 +152,9 @@ UPDATE alert_routes SET acknowledged = 1 WHERE plan_id = :plan_id AND provider =
 -- Alerts that wait for an acknowledgement, oldest first.
 SELECT plan_id, provider, health_id FROM alert_routes WHERE acknowledged = 0 ORDER BY plan_id, provider LIMIT :limit;
 
--- name: alert_sends
--- When each provider was last told of a cause.
-SELECT provider, sent_at FROM alert_sends WHERE cause = :cause;
+-- name: alert_send
+-- When a provider was last told of a cause.
+SELECT sent_at FROM alert_sends WHERE provider = :provider AND cause = :cause;
 
 -- name: set_alert_send
 -- Reserve the telling, unless somebody else has since the moment that was judged by.
