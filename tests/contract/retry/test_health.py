@@ -121,6 +121,14 @@ async def test_an_alert_is_planned_durably_then_sent_as_planned(retry: Any) -> N
     assert envelope(answer.delivery)["causes"][0]["id"] == record["plan_id"]
 
 
+async def test_an_alert_goes_to_as_many_connectors_as_are_named(retry: Any) -> None:
+    await retry.fail()
+    retry.fake.connectors = sorted(f"collector-{number:02}" for number in range(40))
+    record = plan_of(await alert(retry, providers=retry.fake.connectors))
+    assert record["selected_providers"] == retry.fake.connectors
+    assert record["requested_provider"] == "several"
+
+
 async def test_the_same_cause_is_suppressed_within_the_window_whatever_its_id(retry: Any) -> None:
     await retry.fail()
     first = await alert(retry, providers=["hook"])

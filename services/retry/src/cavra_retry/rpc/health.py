@@ -33,6 +33,8 @@ from cavra_retry.store import alerts, items, runs
 
 _LATEST: Final = 10
 _OUTSTANDING: Final = 20
+_LABEL_CHARACTERS: Final = 256
+"""What a record holds of the text that asked for providers."""
 _STATES: Final[dict[int, AckState]] = {
     pb.HEALTH_ACKNOWLEDGEMENT_STATE_UNSPECIFIED: "acknowledged",
     pb.HEALTH_ACKNOWLEDGEMENT_STATE_ACKNOWLEDGED: "acknowledged",
@@ -60,9 +62,10 @@ class HealthAlerts(Topic):
         actor = caller().actor
         health = await self._health(request)
         eligible = await self._eligible(request.providers)
+        wanted = request.requested_provider or ",".join(request.providers) or "all"
         asked = AlertRequest(
             new_id(HealthAlertPlan.KIND.prefix),
-            request.requested_provider or ",".join(request.providers) or "all",
+            wanted if len(wanted) <= _LABEL_CHARACTERS else "several",
             window,
             request.force,
             most,
