@@ -28,12 +28,12 @@ def scanned(connection: sqlite3.Connection, sql: str) -> set[str]:
     partial = names(connection, "sql LIKE 'CREATE INDEX%WHERE%'")
     aliases = {alias: table for table, alias in re.findall(r"(?:FROM|JOIN) ([a-z_]+) ([a-z])\b", sql)}
     params = dict.fromkeys(re.findall(r":([a-z_0-9]+)", sql), "1")
-    found: set[str] = set()
+    found: set[str | None] = set()
     for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}", params):
         scan = re.match(r"SCAN (\w+)(?: USING (?:COVERING )?INDEX (\w+))?", str(row[3]))
         if scan and scan[2] not in partial:
             found.add(aliases.get(scan[1], scan[1]))
-    return found & tables
+    return {table for table in tables if table in found}
 
 
 @pytest.mark.parametrize("service", ["delivery", "retry", "recovery"])
