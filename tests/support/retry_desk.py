@@ -134,6 +134,17 @@ class RetryDesk:
         assert (refused.value.reason, refused.value.field) == (reason, field)
         assert await self.counters() == before
 
+    async def turned_away(self, call: Any, reason: str, field: str = "") -> dict[str, Any]:
+        """`call` is refused with this reason and field, and all that was written is the refusal: its envelope."""
+        before = await self.counters()
+        with pytest.raises(Refused) as refused:
+            await call
+        assert (refused.value.reason, refused.value.field) == (reason, field)
+        kind = BY_NOUN["retry_refusal"].kind
+        name, after = f"metadata_kind={kind}", await self.counters()
+        assert after == {**before, "size": before["size"] + 1, name: before.get(name, 0) + 1}
+        return (await self.records(metadata_kind=kind))[0]
+
 
 def envelope(record: evidence.Record) -> dict[str, Any]:
     """A record's envelope."""

@@ -19,7 +19,7 @@ failed_acknowledgement_audit_delivery_count sources""".split()
     retry_execution_record_count retry_execution_success_count retry_execution_failed_count retry_execution_skipped_count
     retry_execution_unknown_count connector_recovery_playbook_count connector_recovery_closure_count connector_recovery_closed_count
     connector_recovery_open_count connector_recovery_reopened_count worker_run_count worker_dry_run_count worker_executed_count
-    worker_health_alert_count worker_health_alert_ack_count""".split()
+    worker_health_alert_count worker_health_alert_ack_count retry_refusal_count""".split()
     ]
 )
 

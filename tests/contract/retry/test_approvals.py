@@ -132,7 +132,7 @@ async def test_a_decision_says_the_state_that_it_led_to(retry: Any, state: str, 
 async def test_an_approver_binds_the_decision_to_the_digest_that_was_seen(retry: Any) -> None:
     await retry.fail()
     approval = await retry.reviewed()
-    await retry.refused(retry.decide(approval, item_digest="0" * 64), "content_changed", "item_digest")
+    await retry.turned_away(retry.decide(approval, item_digest="0" * 64), "content_changed", "item_digest")
     await retry.refused(retry.decide(approval, item_digest="zz"), "invalid_value", "item_digest")
     answer = await retry.decide(approval, item_digest=items(approval)[0]["item_digest"])
     assert answer.item_state == "approved"
@@ -142,7 +142,7 @@ async def test_an_approver_binds_the_decision_to_the_digest_that_was_seen(retry:
 async def test_who_planned_or_acknowledged_can_not_approve(retry: Any, who: str) -> None:
     await retry.fail()
     approval = await retry.reviewed()
-    await retry.refused(retry.decide(approval, who=who), "self_approval")
+    await retry.turned_away(retry.decide(approval, who=who), "self_approval")
 
 
 async def test_a_quorum_takes_distinct_people(retry: Any) -> None:
@@ -250,7 +250,7 @@ async def test_an_expired_item_can_not_be_approved(retry: Any) -> None:
     await retry.fail()
     approval = await retry.reviewed(expires_in_minutes=10)
     retry.now += timedelta(minutes=10)
-    await retry.refused(retry.decide(approval), "item_closed", "provider")
+    await retry.turned_away(retry.decide(approval), "item_closed", "provider")
     assert (await retry.decide(approval, "expired")).item_state == "expired"
 
 
@@ -261,7 +261,8 @@ async def test_an_ended_item_ends_its_acknowledgement(retry: Any, state: str) ->
     await retry.acknowledge(plan)
     approval = await retry.plan_approval()
     ending = (await retry.decide(approval, state)).decision.id
-    await retry.refused(retry.decide(approval, who="ann"), "item_closed", "provider")
+    turned = retry.turned_away if state == "expired" else retry.refused
+    await turned(retry.decide(approval, who="ann"), "item_closed", "provider")
     await retry.acknowledge(plan)
     (item,) = items(await retry.plan_approval())
     assert (item["item_state"], item["reason"]) == ("waiting_for_ack", f"previous_{state}")
@@ -281,7 +282,7 @@ async def test_planning_ends_an_item_whose_content_changed(retry: Any) -> None:
     failure.payload = "another body"
     (item,) = items(await retry.plan_approval())
     assert (item["item_state"], item["reason"]) == ("waiting_for_ack", "previous_changed")
-    await retry.refused(retry.decide(approval), "item_closed", "provider")
+    await retry.turned_away(retry.decide(approval), "item_closed", "provider")
 
 
 async def test_parallel_approval_plans_open_one_item(retry: Any) -> None:

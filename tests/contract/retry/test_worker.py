@@ -126,8 +126,8 @@ async def test_an_approval_serves_one_attempt(retry: Any) -> None:
         [],
         [("request_approval", "approval_required", "approval_required")],
     )
-    await retry.refused(retry.decide(approval, who="ann"), "item_closed", "provider")
-    await retry.refused(retry.decide(approval, "revoked"), "item_closed", "provider")
+    await retry.turned_away(retry.decide(approval, who="ann"), "item_closed", "provider")
+    await retry.turned_away(retry.decide(approval, "revoked"), "item_closed", "provider")
     assert len(retry.fake.sends) == 1
     await retry.approved()
     answer = await retry.run()

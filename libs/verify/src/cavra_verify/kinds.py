@@ -121,6 +121,11 @@ KINDS: Final[tuple[Kind, ...]] = (
         signed=True,
     ),
     _kind(
+        "retry_refusal", "retry-refusal", "gordackretryrefusal", "retry_refusal", "refusal_id", "retry",
+        "refusal_id approval_plan_id retry_plan_id delivery_id audit_id provider reason",
+        signed=True, internal=True,
+    ),
+    _kind(
         "retry_intent", "retry-intent", "gordackretryintent", "retry_intent", "intent_id", "retry",
         "intent_id execution_id run_id retry_plan_id approval_plan_id delivery_id audit_id provider",
         signed=True, internal=True,

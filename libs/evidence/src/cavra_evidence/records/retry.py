@@ -171,6 +171,28 @@ class ApprovalDecision(Record, noun="approval_decision"):
     controls: list[Name]
 
 
+class RetryRefusal(Record, noun="retry_refusal"):
+    """That somebody was turned away from an item: once for each person and reason."""
+
+    refusal_id: Id
+    approval_plan_id: Id
+    retry_plan_id: Id
+    delivery_id: Id
+    audit_id: Id
+    provider: Provider
+    reason: Literal["self_approval", "approval_used", "approval_expired", "content_changed"]
+    approval_state: Literal["approved", "denied", "deferred", "expired", "revoked"]
+    """What was to be decided."""
+    refused_person: Person
+    refused_at: Time
+    item_digest: Hash
+    named_digest: OptionalHash
+    """The digest that the decision named; empty when it named none."""
+    item_state: ItemState
+    attempt_number: Count
+    controls: list[Name]
+
+
 class RetryIntent(Record, noun="retry_intent"):
     """That an approved retry is about to be sent: durable before any byte goes out."""
 

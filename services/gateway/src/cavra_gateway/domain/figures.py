@@ -23,6 +23,7 @@ _RECORDS: Final[dict[str, tuple[str, str]]] = {
     _AUDIT + "retry_ack_count": ("retry", "retry_ack"),
     _AUDIT + "retry_execution_approval_plan_count": ("retry", "approval_plan"),
     _AUDIT + "retry_execution_approval_decision_count": ("retry", "approval_decision"),
+    _AUDIT + "retry_refusal_count": ("retry", "retry_refusal"),
     _AUDIT + "retry_execution_record_count": ("retry", "execution_record"),
     _AUDIT + "worker_run_count": ("retry", "worker_run"),
     _AUDIT + "worker_health_alert_count": ("retry", "health_alert_plan"),

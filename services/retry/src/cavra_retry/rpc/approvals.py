@@ -2,7 +2,9 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
+from datetime import datetime
 from typing import Any, Final
 from weakref import WeakValueDictionary
 
@@ -11,12 +13,12 @@ from cavra_evidence.draft import Actor
 from cavra_evidence.guard import matches
 from cavra_evidence.ids import new_id
 from cavra_evidence.log import Entry
-from cavra_evidence.records.retry import ApprovalDecision, ApprovalPlan
+from cavra_evidence.records.retry import ApprovalDecision, ApprovalPlan, RetryRefusal
 from cavra_evidence.refusal import Refusal
 from cavra_evidence.times import text
 from cavra_service.identity import caller
 from cavra_service.store.deciding import decided
-from cavra_service.store.protocol import Commit, Statement
+from cavra_service.store.protocol import Commit, Conflict, Statement
 from cavra_service.wire import record_of_entry
 
 from cavra_retry.domain.approvals import (
@@ -28,8 +30,9 @@ from cavra_retry.domain.approvals import (
     record_decision,
 )
 from cavra_retry.domain.failures import Description
-from cavra_retry.domain.items import Decision, Verb, Vote, decide
+from cavra_retry.domain.items import Decision, Item, Verb, Vote, decide
 from cavra_retry.domain.plans import PlanItem
+from cavra_retry.domain.refusals import record_refusal, recorded_as
 from cavra_retry.rpc.base import Parts, Topic, member, only, optional, required
 from cavra_retry.store import items, plans
 
@@ -129,7 +132,11 @@ class Approvals(Topic):
         store = self._parts.store
         item, now = await items.item(store, item_id), self._parts.clock()
         ack = await plans.newest_ack(store, item.key)
-        state = decide(item, vote, ack, now)
+        try:
+            state = decide(item, vote, ack, now)
+        except Refusal as refusal:
+            await self._keep(refusal, request.approval_plan_id, item, vote, actor, now)
+            raise
         decision = Decision(
             new_id(ApprovalDecision.KIND.prefix), vote.verb, vote.person, actor.name, text(now)
         )
@@ -153,6 +160,19 @@ class Approvals(Topic):
         entries = await store.commit(Commit([draft], statements))
         record = record_of_entry(entries[0], store.origin)
         return pb.DecideApprovalResponse(decision=record, item_state=state)
+
+    async def _keep(
+        self, refusal: Refusal, approval_plan_id: str, item: Item, vote: Vote, actor: Actor, now: datetime
+    ) -> None:
+        """Record a refusal that is evidence, unless it is recorded already. The caller is refused either way."""
+        reason = recorded_as(refusal.reason, item, now)
+        if reason is None:
+            return
+        draft = record_refusal(
+            new_id(RetryRefusal.KIND.prefix), approval_plan_id, item, vote, reason, actor, now
+        )
+        with suppress(Conflict):
+            await self._parts.store.commit(Commit([draft], [items.keep_refusal(item, vote.person, reason)]))
 
 
 def installation_policy(parts: Parts) -> ApprovalPolicy:

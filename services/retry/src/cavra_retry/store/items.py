@@ -79,6 +79,13 @@ def keep_decision(item: Item, decision: Decision) -> Statement:
     )
 
 
+def keep_refusal(item: Item, person: tuple[str, str], reason: str) -> Statement:
+    """That a refusal is recorded; a Conflict when one of the same item, person and reason is."""
+    return Statement(
+        "add_refusal", {"item_id": item.item_id, "iss": person[0], "sub": person[1], "reason": reason}
+    )
+
+
 async def item(store: Store, item_id: str) -> Item:
     """One item with its decisions. The id comes from another row, so it exists."""
     row = await store.row("item", item_id=item_id)

@@ -108,6 +108,10 @@ VALUES (:item_id, :position, :decision_id, :state, :iss, :sub, :name, :decided_a
 -- Decisions on one item, oldest first.
 SELECT decision_id, state, iss, sub, name, decided_at FROM item_decisions WHERE item_id = :item_id ORDER BY position;
 
+-- name: add_refusal
+-- Keep that a refusal is recorded; a second one of the same item, person and reason is none.
+INSERT INTO refusals (item_id, iss, sub, reason) VALUES (:item_id, :iss, :sub, :reason);
+
 -- name: add_execution
 -- Claim: unique for the item, and for the attempt unless an earlier execution of it sent nothing.
 INSERT INTO executions (execution_id, item_id, delivery_id, audit_id, provider, attempt_number, run_id, intent_id,
