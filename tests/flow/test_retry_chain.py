@@ -223,6 +223,29 @@ async def test_an_answer_that_never_came_is_unknown_and_never_resent(
     receiver.hold.set()
 
 
+@pytest.mark.parametrize(("outcome", "sends"), [("delivered", 2), ("not_delivered", 3)])
+async def test_a_resolved_unknown_closes_the_failure_or_opens_a_next_attempt(
+    chain: Chain, receiver: Receiver, outcome: str, sends: int
+) -> None:
+    await chain.deliver()
+    await chain.approved()
+    receiver.hold = asyncio.Event()
+    ran = await chain.run(retry_policy=IMMEDIATE, retries=0, timeout_seconds=1)
+    receiver.hold.set()
+    receiver.status = 200
+    resolution = await chain.resolve(execution(ran)["execution_id"], outcome)
+    assert ran.results[0].execution.id in {cause["id"] for cause in resolution["causes"]}
+    plan = await chain.plan(allow_immediate_retry=True)
+    assert plan["retryable_count"] == sends - 2
+    if plan["retryable_count"]:
+        await chain.acknowledge(plan)
+        await chain.decide(await chain.plan_approval())
+        record = execution(await chain.live())
+        assert (record["execution_status"], record["attempt_number"]) == ("delivered", 3)
+    assert len(receiver.received) == sends
+    assert set(receiver.count_by("cavra-execution-id").values()) == {1}
+
+
 async def test_an_outcome_that_delivery_lost_in_a_restart_is_recorded_unknown(
     installation: Installation, receiver: Receiver, tmp_path: Path
 ) -> None:

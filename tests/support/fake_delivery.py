@@ -15,6 +15,7 @@ from cavra_evidence.draft import Actor, Cause, Draft
 from cavra_evidence.ids import new_id
 from cavra_evidence.records.base import Record
 from cavra_evidence.records.delivery import AuditFilters, ConnectorDelivery, DeliveryPlan, ProviderDelivery
+from cavra_evidence.records.retry import ExecutionResolution
 from cavra_evidence.times import text
 from cavra_service.errors import Refused
 from cavra_service.evidence_log import evidence_servicer
@@ -99,6 +100,12 @@ class FakeDelivery(rpc.DeliveryServiceServicer):
         """While set and not fired, sends wait before they begin."""
         self.lose_answers = False
         """Record outcomes and break the stream instead of answering."""
+        self.resolutions: list[ExecutionResolution] = []
+        """Every resolution that arrived."""
+        self.told = asyncio.Event()
+        """Set once one has."""
+        self.deaf = False
+        """Refuse resolutions."""
         self.in_progress = 0
         """So many settlements are answered with `in_progress` first."""
         self.results: dict[str, Any] = {}
@@ -209,6 +216,19 @@ class FakeDelivery(rpc.DeliveryServiceServicer):
                 execution_id=execution_id, result=self.results.setdefault(execution_id, fenced)
             )
         return response
+
+    async def ResolveFailure(
+        self, request: pb.ResolveFailureRequest, context: Any
+    ) -> pb.ResolveFailureResponse:
+        """Does as it is told, unless it is down."""
+        if self.deaf:
+            raise Refused("service_unavailable", "not now")
+        said = ExecutionResolution.read(request.resolution.canonical)
+        failure = self.failures[(said.delivery_id, said.audit_id, said.provider)]
+        failure.open, failure.unknown = said.outcome != "delivered", False
+        self.resolutions.append(said)
+        self.told.set()
+        return pb.ResolveFailureResponse(failure=failure.wire())
 
     async def SendAlert(self, request: pb.SendAlertRequest, context: Any) -> pb.SendAlertResponse:
         """One record over all providers."""

@@ -19,8 +19,9 @@ from cavra_gateway.bootstrap import SERVICE
 from cavra_gateway.services import NAMES
 from cavra_service.errors import Refused
 from cavra_service.evidence_log import evidence_servicer
+from cavra_service.idempotency import Keys
 from cavra_service.identity import TokenVerifier, caller
-from cavra_service.runtime import open_store
+from cavra_service.runtime import open_store, utc_now
 from cavra_service.server import Servicer, serving
 from cavra_service.store.protocol import Commit, Store
 from cavra_service.wire import record_of_entry, timestamp
@@ -182,6 +183,10 @@ async def _run(fake: _Fake, request: Any) -> Any:
     return retry_pb2.RunWorkerResponse(run=run, retry_plan=plan, results=results)
 
 
+async def _resolve(fake: _Fake, request: Any) -> Any:
+    return retry_pb2.ResolveExecutionResponse(resolution=await fake.write("execution_resolution"))
+
+
 async def _runs(fake: _Fake, request: Any) -> Any:
     return retry_pb2.ListWorkerRunsResponse(runs=[await fake.write("worker_run")], total=1)
 
@@ -243,6 +248,7 @@ _RETRY = _answers(
     PlanApproval=_plan_approval,
     DecideApproval=_decide,
     RunWorker=_run,
+    ResolveExecution=_resolve,
     ListWorkerRuns=_runs,
     GetWorkerDashboard=_worker_dashboard,
     GetWorkerHealth=_health,
@@ -310,7 +316,7 @@ class FakeServices:
             name, add, servicer = _ALL[service]
             servicers = [Servicer(name, add, servicer(store, self.script)), evidence_servicer(store)]
             in_use = await stack.enter_async_context(
-                serving(servicers, TokenVerifier.of(settings), address, 0.1)
+                serving(servicers, TokenVerifier.of(settings), address, 0.1, Keys(store, utc_now))
             )
             self.stores[service] = store
             self.installation.settings = settings.model_copy(update={f"{service}_address": in_use})

@@ -98,6 +98,22 @@ class RetryDesk:
         """The answer to a run; live unless said otherwise."""
         return await self.call("RunWorker", pb.RunWorkerRequest(execute=execute, **request), who)
 
+    async def resolve(
+        self,
+        execution_id: str,
+        outcome: str = "DELIVERED",
+        who: str = PLANNER,
+        role: str = "operator",
+        **more: Any,
+    ) -> dict[str, Any]:
+        """A resolution's envelope."""
+        request = pb.ResolveExecutionRequest(
+            execution_id=execution_id,
+            outcome=f"RESOLUTION_OUTCOME_{outcome.upper()}",
+            **{"external_ref": "OPS-7", **more},
+        )
+        return envelope((await self.call("ResolveExecution", request, who, role)).resolution)
+
     async def raw(self, **filters: str) -> list[evidence.Record]:
         """The log's records, newest first."""
         request = evidence.ListRecordsRequest(

@@ -29,6 +29,8 @@ ROUTES: list[tuple[str, str, Any, str, set[str]]] = [
     ("POST", AD + "/retry-execution-approval-plans/gordackretryapproval-1/decisions", {"provider": "webhook"},
      "approver", {"decision", *RECORDED}),
     ("POST", AD + "/worker-run", {}, "operator", {"run", "retry_metadata", "retry_results", *RECORDED}),
+    ("POST", AD + "/retry-executions/gordackretryexec-1/resolutions", {"outcome": "not-delivered", "external_ref": "OPS-7"},
+     "operator", {"resolution", *RECORDED}),
     ("GET", AD + "/worker-runs", None, "auditor", PAGE),
     ("GET", AD + "/worker-dashboard", None, "auditor",
      {"generated_at", "alert_level", "run_count", "dry_run_count", "executed_count", "retryable_count", "selected_retry_count", "latest"}),

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from cavra.recovery.v1 import recovery_pb2 as pb
+from cavra_evidence.ids import new_id
 from cavra_verify.kinds import BY_NOUN
 
 NOWHERE = "0" * 28
@@ -69,6 +70,16 @@ async def test_an_execution_that_was_not_delivered_resolves_nothing(recovery: An
     execution = await recovery.peers.execute("splunk", status)
     asked = recovery.close(playbook, verification_refs=[execution.id])
     await recovery.refused(asked, "verification_required", "verification_refs")
+
+
+@pytest.mark.parametrize("state", ["mitigated", "resolved"])
+async def test_what_somebody_asserts_of_an_unknown_execution_verifies_no_closure(
+    recovery: Any, state: str
+) -> None:
+    playbook = await recovery.failing()
+    resolution = new_id("gordackretryresolution")
+    asked = recovery.close(playbook, state, verification_refs=[resolution])
+    await recovery.refused(asked, "invalid_reference", "verification_refs[0]")
 
 
 async def test_a_delivery_of_another_provider_resolves_nothing(recovery: Any) -> None:

@@ -34,6 +34,7 @@ NAMES: dict[str, set[str]] = {
         "delivery_id",
         "audit_id",
     },
+    "execution_resolution": AUDIT | {"provider", "execution_id", "delivery_id", "audit_id"},
     "worker_run": AUDIT | {"provider", "run_id", "dry_run", "cadence"},
     "health_alert_plan": AUDIT | {"provider", "alert_level", "plan_id", "health_id", "suppressed", "flow"},
     "health_alert_ack": AUDIT | {"provider", "plan_id", "health_id", "acknowledgement_state", "flow"},

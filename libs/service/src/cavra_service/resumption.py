@@ -32,6 +32,7 @@ RECORDS: Final[dict[str, dict[str, str]]] = {
     _RETRY + "AcknowledgeRetry": {"acknowledgement": "retry_ack"},
     _RETRY + "PlanApproval": {"plan": "approval_plan"},
     _RETRY + "DecideApproval": {"decision": "approval_decision"},
+    _RETRY + "ResolveExecution": {"resolution": "execution_resolution"},
     _RETRY + "RunWorker": {"run": "worker_run", "retry_plan": "retry_plan"},
     _RETRY + "DeliverHealthAlert": {"plan": "health_alert_plan"},
     _RETRY + "AcknowledgeHealthAlert": {"acknowledgement": "health_alert_ack"},

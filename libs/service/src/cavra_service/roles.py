@@ -4,6 +4,7 @@ from typing import Final
 
 _ANY: Final = frozenset({"operator", "approver", "auditor", "service"})
 _OPERATOR: Final = frozenset({"operator", "service"})
+_PERSON: Final = frozenset({"operator"})
 _APPROVER: Final = frozenset({"approver"})
 _SERVICE: Final = frozenset({"service"})
 _PUBLIC: Final = frozenset[str]()
@@ -37,6 +38,7 @@ _TABLE: Final[dict[str, dict[str, frozenset[str]]]] = {
         "DescribeRetries": _SERVICE,
         "SendRetries": _SERVICE,
         "Settle": _SERVICE,
+        "ResolveFailure": _SERVICE,
         "SendAlert": _SERVICE,
     },
     "cavra.retry.v1.RetryService": {
@@ -45,6 +47,7 @@ _TABLE: Final[dict[str, dict[str, frozenset[str]]]] = {
         "PlanApproval": _OPERATOR,
         "DecideApproval": _APPROVER,
         "RunWorker": _OPERATOR,
+        "ResolveExecution": _PERSON,
         "ListWorkerRuns": _ANY,
         "GetWorkerDashboard": _ANY,
         "GetWorkerHealth": _ANY,

@@ -136,6 +136,11 @@ KINDS: Final[tuple[Kind, ...]] = (
         hash_field="execution_hash", signed=True,
     ),
     _kind(
+        "execution_resolution", "retry-execution-resolution", "gordackretryresolution", "retry_execution_resolution",
+        "resolution_id", "retry", "resolution_id execution_id outcome delivery_id audit_id provider external_ref",
+        signed=True,
+    ),
+    _kind(
         "worker_run", "worker-run", "gordackworker", "acknowledgement_audit_delivery_worker_run", "run_id", "retry",
         "run_id dry_run retryable_count selected_retry_count",
     ),

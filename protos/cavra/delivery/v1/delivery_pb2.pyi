@@ -724,6 +724,18 @@ class SettleResponse(_message.Message):
     settlements: _containers.RepeatedCompositeFieldContainer[SettleResponse.Settlement]
     def __init__(self, settlements: _Optional[_Iterable[_Union[SettleResponse.Settlement, _Mapping]]] = ...) -> None: ...
 
+class ResolveFailureRequest(_message.Message):
+    __slots__ = ("resolution",)
+    RESOLUTION_FIELD_NUMBER: _ClassVar[int]
+    resolution: _evidence_pb2.Record
+    def __init__(self, resolution: _Optional[_Union[_evidence_pb2.Record, _Mapping]] = ...) -> None: ...
+
+class ResolveFailureResponse(_message.Message):
+    __slots__ = ("failure",)
+    FAILURE_FIELD_NUMBER: _ClassVar[int]
+    failure: Failure
+    def __init__(self, failure: _Optional[_Union[Failure, _Mapping]] = ...) -> None: ...
+
 class SendAlertRequest(_message.Message):
     __slots__ = ("providers", "health_id", "plan", "plan_canonical", "requested_by", "retries", "timeout_seconds")
     PROVIDERS_FIELD_NUMBER: _ClassVar[int]

@@ -120,6 +120,11 @@ class DeliveryServiceStub:
                 request_serializer=cavra_dot_delivery_dot_v1_dot_delivery__pb2.SettleRequest.SerializeToString,
                 response_deserializer=cavra_dot_delivery_dot_v1_dot_delivery__pb2.SettleResponse.FromString,
                 _registered_method=True)
+        self.ResolveFailure = channel.unary_unary(
+                '/cavra.delivery.v1.DeliveryService/ResolveFailure',
+                request_serializer=cavra_dot_delivery_dot_v1_dot_delivery__pb2.ResolveFailureRequest.SerializeToString,
+                response_deserializer=cavra_dot_delivery_dot_v1_dot_delivery__pb2.ResolveFailureResponse.FromString,
+                _registered_method=True)
         self.SendAlert = channel.unary_unary(
                 '/cavra.delivery.v1.DeliveryService/SendAlert',
                 request_serializer=cavra_dot_delivery_dot_v1_dot_delivery__pb2.SendAlertRequest.SerializeToString,
@@ -259,6 +264,16 @@ class DeliveryServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ResolveFailure(self, request, context):
+        """Closes or reopens a failure whose outcome is unknown, as an operator's resolution says. The resolution counts by its bytes and retry's
+        signature; asked again with the same one, changes nothing. Records: none, the resolution stands in retry's log. Role: service.
+        INVALID_ARGUMENT `invalid_value` for what is no signed resolution; NOT_FOUND `unknown_execution`; FAILED_PRECONDITION
+        `invalid_transition` for an execution whose outcome is known or resolved otherwise.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def SendAlert(self, request, context):
         """Sends a worker-health alert to the selected connectors. Records: connector-delivery. Role: service.
         """
@@ -353,6 +368,11 @@ def add_DeliveryServiceServicer_to_server(servicer, server):
                     servicer.Settle,
                     request_deserializer=cavra_dot_delivery_dot_v1_dot_delivery__pb2.SettleRequest.FromString,
                     response_serializer=cavra_dot_delivery_dot_v1_dot_delivery__pb2.SettleResponse.SerializeToString,
+            ),
+            'ResolveFailure': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResolveFailure,
+                    request_deserializer=cavra_dot_delivery_dot_v1_dot_delivery__pb2.ResolveFailureRequest.FromString,
+                    response_serializer=cavra_dot_delivery_dot_v1_dot_delivery__pb2.ResolveFailureResponse.SerializeToString,
             ),
             'SendAlert': grpc.unary_unary_rpc_method_handler(
                     servicer.SendAlert,
@@ -820,6 +840,33 @@ class DeliveryService:
             '/cavra.delivery.v1.DeliveryService/Settle',
             cavra_dot_delivery_dot_v1_dot_delivery__pb2.SettleRequest.SerializeToString,
             cavra_dot_delivery_dot_v1_dot_delivery__pb2.SettleResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResolveFailure(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/cavra.delivery.v1.DeliveryService/ResolveFailure',
+            cavra_dot_delivery_dot_v1_dot_delivery__pb2.ResolveFailureRequest.SerializeToString,
+            cavra_dot_delivery_dot_v1_dot_delivery__pb2.ResolveFailureResponse.FromString,
             options,
             channel_credentials,
             insecure,

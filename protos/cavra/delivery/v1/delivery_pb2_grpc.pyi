@@ -86,6 +86,12 @@ class DeliveryServiceStub:
     for it is served afterwards. One that this process is sending is in progress. Asked again, answers the same. Records: connector-delivery
     with outcome unknown for an attempt that was cut short. Role: service.
     """
+    ResolveFailure: _grpc.UnaryUnaryMultiCallable[_delivery_pb2.ResolveFailureRequest, _delivery_pb2.ResolveFailureResponse]
+    """Closes or reopens a failure whose outcome is unknown, as an operator's resolution says. The resolution counts by its bytes and retry's
+    signature; asked again with the same one, changes nothing. Records: none, the resolution stands in retry's log. Role: service.
+    INVALID_ARGUMENT `invalid_value` for what is no signed resolution; NOT_FOUND `unknown_execution`; FAILED_PRECONDITION
+    `invalid_transition` for an execution whose outcome is known or resolved otherwise.
+    """
     SendAlert: _grpc.UnaryUnaryMultiCallable[_delivery_pb2.SendAlertRequest, _delivery_pb2.SendAlertResponse]
     """Sends a worker-health alert to the selected connectors. Records: connector-delivery. Role: service."""
 
@@ -141,6 +147,12 @@ class DeliveryServiceAsyncStub(DeliveryServiceStub):
     """Says what became of claimed retries, and sees to it that nothing else will: an execution that never began is fenced, so that no permit
     for it is served afterwards. One that this process is sending is in progress. Asked again, answers the same. Records: connector-delivery
     with outcome unknown for an attempt that was cut short. Role: service.
+    """
+    ResolveFailure: _aio.UnaryUnaryMultiCallable[_delivery_pb2.ResolveFailureRequest, _delivery_pb2.ResolveFailureResponse]  # type: ignore[assignment]
+    """Closes or reopens a failure whose outcome is unknown, as an operator's resolution says. The resolution counts by its bytes and retry's
+    signature; asked again with the same one, changes nothing. Records: none, the resolution stands in retry's log. Role: service.
+    INVALID_ARGUMENT `invalid_value` for what is no signed resolution; NOT_FOUND `unknown_execution`; FAILED_PRECONDITION
+    `invalid_transition` for an execution whose outcome is known or resolved otherwise.
     """
     SendAlert: _aio.UnaryUnaryMultiCallable[_delivery_pb2.SendAlertRequest, _delivery_pb2.SendAlertResponse]  # type: ignore[assignment]
     """Sends a worker-health alert to the selected connectors. Records: connector-delivery. Role: service."""
@@ -296,6 +308,18 @@ class DeliveryServiceServicer(metaclass=_abc_1.ABCMeta):
         """Says what became of claimed retries, and sees to it that nothing else will: an execution that never began is fenced, so that no permit
         for it is served afterwards. One that this process is sending is in progress. Asked again, answers the same. Records: connector-delivery
         with outcome unknown for an attempt that was cut short. Role: service.
+        """
+
+    @_abc_1.abstractmethod
+    def ResolveFailure(
+        self,
+        request: _delivery_pb2.ResolveFailureRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_delivery_pb2.ResolveFailureResponse, _abc.Awaitable[_delivery_pb2.ResolveFailureResponse]]:
+        """Closes or reopens a failure whose outcome is unknown, as an operator's resolution says. The resolution counts by its bytes and retry's
+        signature; asked again with the same one, changes nothing. Records: none, the resolution stands in retry's log. Role: service.
+        INVALID_ARGUMENT `invalid_value` for what is no signed resolution; NOT_FOUND `unknown_execution`; FAILED_PRECONDITION
+        `invalid_transition` for an execution whose outcome is known or resolved otherwise.
         """
 
     @_abc_1.abstractmethod

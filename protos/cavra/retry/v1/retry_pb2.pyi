@@ -29,6 +29,12 @@ class ApprovalState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     APPROVAL_STATE_EXPIRED: _ClassVar[ApprovalState]
     APPROVAL_STATE_REVOKED: _ClassVar[ApprovalState]
 
+class ResolutionOutcome(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    RESOLUTION_OUTCOME_UNSPECIFIED: _ClassVar[ResolutionOutcome]
+    RESOLUTION_OUTCOME_DELIVERED: _ClassVar[ResolutionOutcome]
+    RESOLUTION_OUTCOME_NOT_DELIVERED: _ClassVar[ResolutionOutcome]
+
 class HealthAcknowledgementState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     HEALTH_ACKNOWLEDGEMENT_STATE_UNSPECIFIED: _ClassVar[HealthAcknowledgementState]
@@ -48,6 +54,9 @@ APPROVAL_STATE_DENIED: ApprovalState
 APPROVAL_STATE_DEFERRED: ApprovalState
 APPROVAL_STATE_EXPIRED: ApprovalState
 APPROVAL_STATE_REVOKED: ApprovalState
+RESOLUTION_OUTCOME_UNSPECIFIED: ResolutionOutcome
+RESOLUTION_OUTCOME_DELIVERED: ResolutionOutcome
+RESOLUTION_OUTCOME_NOT_DELIVERED: ResolutionOutcome
 HEALTH_ACKNOWLEDGEMENT_STATE_UNSPECIFIED: HealthAcknowledgementState
 HEALTH_ACKNOWLEDGEMENT_STATE_ACKNOWLEDGED: HealthAcknowledgementState
 HEALTH_ACKNOWLEDGEMENT_STATE_DISMISSED: HealthAcknowledgementState
@@ -206,6 +215,24 @@ class RunWorkerResponse(_message.Message):
     retry_plan: _evidence_pb2.Record
     results: _containers.RepeatedCompositeFieldContainer[RunWorkerResponse.RetryResult]
     def __init__(self, run: _Optional[_Union[_evidence_pb2.Record, _Mapping]] = ..., retry_plan: _Optional[_Union[_evidence_pb2.Record, _Mapping]] = ..., results: _Optional[_Iterable[_Union[RunWorkerResponse.RetryResult, _Mapping]]] = ...) -> None: ...
+
+class ResolveExecutionRequest(_message.Message):
+    __slots__ = ("execution_id", "outcome", "external_ref", "notes")
+    EXECUTION_ID_FIELD_NUMBER: _ClassVar[int]
+    OUTCOME_FIELD_NUMBER: _ClassVar[int]
+    EXTERNAL_REF_FIELD_NUMBER: _ClassVar[int]
+    NOTES_FIELD_NUMBER: _ClassVar[int]
+    execution_id: str
+    outcome: ResolutionOutcome
+    external_ref: str
+    notes: str
+    def __init__(self, execution_id: _Optional[str] = ..., outcome: _Optional[_Union[ResolutionOutcome, str]] = ..., external_ref: _Optional[str] = ..., notes: _Optional[str] = ...) -> None: ...
+
+class ResolveExecutionResponse(_message.Message):
+    __slots__ = ("resolution",)
+    RESOLUTION_FIELD_NUMBER: _ClassVar[int]
+    resolution: _evidence_pb2.Record
+    def __init__(self, resolution: _Optional[_Union[_evidence_pb2.Record, _Mapping]] = ...) -> None: ...
 
 class ListWorkerRunsRequest(_message.Message):
     __slots__ = ("dry_run", "limit", "offset")

@@ -60,6 +60,11 @@ class RetryServiceStub:
                 request_serializer=cavra_dot_retry_dot_v1_dot_retry__pb2.RunWorkerRequest.SerializeToString,
                 response_deserializer=cavra_dot_retry_dot_v1_dot_retry__pb2.RunWorkerResponse.FromString,
                 _registered_method=True)
+        self.ResolveExecution = channel.unary_unary(
+                '/cavra.retry.v1.RetryService/ResolveExecution',
+                request_serializer=cavra_dot_retry_dot_v1_dot_retry__pb2.ResolveExecutionRequest.SerializeToString,
+                response_deserializer=cavra_dot_retry_dot_v1_dot_retry__pb2.ResolveExecutionResponse.FromString,
+                _registered_method=True)
         self.ListWorkerRuns = channel.unary_unary(
                 '/cavra.retry.v1.RetryService/ListWorkerRuns',
                 request_serializer=cavra_dot_retry_dot_v1_dot_retry__pb2.ListWorkerRunsRequest.SerializeToString,
@@ -139,6 +144,16 @@ class RetryServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ResolveExecution(self, request, context):
+        """Records what the receiver says of an execution whose outcome is unknown; asserted, it verifies nothing. Its failure is closed, or open
+        for a next attempt, as soon as delivery has heard of it. Records: retry-execution-resolution. Role: operator, and not who executed:
+        PERMISSION_DENIED `self_resolution`. NOT_FOUND `unknown_execution`; FAILED_PRECONDITION `invalid_transition` for an execution
+        whose outcome is known or resolved; INVALID_ARGUMENT without a reference.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListWorkerRuns(self, request, context):
         """Worker runs, newest first. Reads only.
         """
@@ -211,6 +226,11 @@ def add_RetryServiceServicer_to_server(servicer, server):
                     servicer.RunWorker,
                     request_deserializer=cavra_dot_retry_dot_v1_dot_retry__pb2.RunWorkerRequest.FromString,
                     response_serializer=cavra_dot_retry_dot_v1_dot_retry__pb2.RunWorkerResponse.SerializeToString,
+            ),
+            'ResolveExecution': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResolveExecution,
+                    request_deserializer=cavra_dot_retry_dot_v1_dot_retry__pb2.ResolveExecutionRequest.FromString,
+                    response_serializer=cavra_dot_retry_dot_v1_dot_retry__pb2.ResolveExecutionResponse.SerializeToString,
             ),
             'ListWorkerRuns': grpc.unary_unary_rpc_method_handler(
                     servicer.ListWorkerRuns,
@@ -379,6 +399,33 @@ class RetryService:
             '/cavra.retry.v1.RetryService/RunWorker',
             cavra_dot_retry_dot_v1_dot_retry__pb2.RunWorkerRequest.SerializeToString,
             cavra_dot_retry_dot_v1_dot_retry__pb2.RunWorkerResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResolveExecution(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/cavra.retry.v1.RetryService/ResolveExecution',
+            cavra_dot_retry_dot_v1_dot_retry__pb2.ResolveExecutionRequest.SerializeToString,
+            cavra_dot_retry_dot_v1_dot_retry__pb2.ResolveExecutionResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -60,6 +60,12 @@ class RetryServiceStub:
     Records: retry-plan; for each live retry retry-intent and retry-execution-record; worker-run. Role: operator.
     UNAVAILABLE `service_unavailable` when delivery is down before anything was claimed. What is claimed goes on when the caller goes away.
     """
+    ResolveExecution: _grpc.UnaryUnaryMultiCallable[_retry_pb2.ResolveExecutionRequest, _retry_pb2.ResolveExecutionResponse]
+    """Records what the receiver says of an execution whose outcome is unknown; asserted, it verifies nothing. Its failure is closed, or open
+    for a next attempt, as soon as delivery has heard of it. Records: retry-execution-resolution. Role: operator, and not who executed:
+    PERMISSION_DENIED `self_resolution`. NOT_FOUND `unknown_execution`; FAILED_PRECONDITION `invalid_transition` for an execution
+    whose outcome is known or resolved; INVALID_ARGUMENT without a reference.
+    """
     ListWorkerRuns: _grpc.UnaryUnaryMultiCallable[_retry_pb2.ListWorkerRunsRequest, _retry_pb2.ListWorkerRunsResponse]
     """Worker runs, newest first. Reads only."""
     GetWorkerDashboard: _grpc.UnaryUnaryMultiCallable[_retry_pb2.GetWorkerDashboardRequest, _retry_pb2.GetWorkerDashboardResponse]
@@ -105,6 +111,12 @@ class RetryServiceAsyncStub(RetryServiceStub):
     """Plans, selects and, when live, executes approved retries. A dry run sends nothing and writes no execution record.
     Records: retry-plan; for each live retry retry-intent and retry-execution-record; worker-run. Role: operator.
     UNAVAILABLE `service_unavailable` when delivery is down before anything was claimed. What is claimed goes on when the caller goes away.
+    """
+    ResolveExecution: _aio.UnaryUnaryMultiCallable[_retry_pb2.ResolveExecutionRequest, _retry_pb2.ResolveExecutionResponse]  # type: ignore[assignment]
+    """Records what the receiver says of an execution whose outcome is unknown; asserted, it verifies nothing. Its failure is closed, or open
+    for a next attempt, as soon as delivery has heard of it. Records: retry-execution-resolution. Role: operator, and not who executed:
+    PERMISSION_DENIED `self_resolution`. NOT_FOUND `unknown_execution`; FAILED_PRECONDITION `invalid_transition` for an execution
+    whose outcome is known or resolved; INVALID_ARGUMENT without a reference.
     """
     ListWorkerRuns: _aio.UnaryUnaryMultiCallable[_retry_pb2.ListWorkerRunsRequest, _retry_pb2.ListWorkerRunsResponse]  # type: ignore[assignment]
     """Worker runs, newest first. Reads only."""
@@ -178,6 +190,18 @@ class RetryServiceServicer(metaclass=_abc_1.ABCMeta):
         """Plans, selects and, when live, executes approved retries. A dry run sends nothing and writes no execution record.
         Records: retry-plan; for each live retry retry-intent and retry-execution-record; worker-run. Role: operator.
         UNAVAILABLE `service_unavailable` when delivery is down before anything was claimed. What is claimed goes on when the caller goes away.
+        """
+
+    @_abc_1.abstractmethod
+    def ResolveExecution(
+        self,
+        request: _retry_pb2.ResolveExecutionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_retry_pb2.ResolveExecutionResponse, _abc.Awaitable[_retry_pb2.ResolveExecutionResponse]]:
+        """Records what the receiver says of an execution whose outcome is unknown; asserted, it verifies nothing. Its failure is closed, or open
+        for a next attempt, as soon as delivery has heard of it. Records: retry-execution-resolution. Role: operator, and not who executed:
+        PERMISSION_DENIED `self_resolution`. NOT_FOUND `unknown_execution`; FAILED_PRECONDITION `invalid_transition` for an execution
+        whose outcome is known or resolved; INVALID_ARGUMENT without a reference.
         """
 
     @_abc_1.abstractmethod

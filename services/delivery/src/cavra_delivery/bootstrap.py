@@ -14,6 +14,7 @@ from cavra_service.settings import Settings
 from cavra_delivery.connectors.http import HttpSender
 from cavra_delivery.connectors.registry import Registry, fingerprint_key
 from cavra_delivery.drill_files import DrillFiles
+from cavra_delivery.resolutions import Resolutions
 from cavra_delivery.retries import Retries
 from cavra_delivery.rpc import delivery_servicer
 from cavra_delivery.rpc.parts import Parts
@@ -39,7 +40,8 @@ async def start(settings: Settings) -> AsyncIterator[str]:
         key = fingerprint_key(own.identity / NAME / "fingerprint.key")
         retry_key = bytes.fromhex((own.identity / "trust" / "retry.pub").read_text())
         retries = Retries(store, registry, machine, key, retry_key)
-        parts = Parts(store, DrillFiles(own), registry, machine, retries, utc_now)
+        resolutions = Resolutions(store, retry_key)
+        parts = Parts(store, DrillFiles(own), registry, machine, retries, resolutions, utc_now)
         servicers = [delivery_servicer(parts), evidence_servicer(store)]
         address = f"{own.host}:{own.delivery_port}"
         yield await stack.enter_async_context(

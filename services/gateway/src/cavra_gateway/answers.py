@@ -167,6 +167,12 @@ class Decided(_Acted):
     decision: retry.ApprovalDecision
 
 
+class Resolved(_Acted):
+    """The resolution."""
+
+    resolution: retry.ExecutionResolution
+
+
 class RetryResult(BaseModel):
     """One live retry."""
 

@@ -29,6 +29,7 @@ RetryAcknowledgementState = Annotated[
     str, OneOf("accepted", "deferred", "escalated", "resolved", "dismissed")
 ]
 ApprovalState = Annotated[str, OneOf("approved", "denied", "deferred", "expired", "revoked")]
+ResolutionOutcome = Annotated[str, OneOf("delivered", "not_delivered")]
 ClosureState = Annotated[str, OneOf("resolved", "mitigated", "deferred", "escalated", "reopened")]
 
 
@@ -221,6 +222,21 @@ class DecideBody(Remarks):
     item_digest: Annotated[str, Field(max_length=64)] | None = Field(
         None,
         description="Digest that the approver saw; empty binds the decision to the digest as it is then.",
+    )
+
+
+class ResolveBody(Command):
+    """What the receiver says of an execution whose outcome is unknown."""
+
+    outcome: ResolutionOutcome = Field(description="Whether the receiver has it.", examples=["not_delivered"])
+    external_ref: ExternalRef = Field(
+        description="Where the receiver's side says so: a ticket id or an https URL without userinfo or query.",
+        examples=["OPS-1234"],
+    )
+    notes: Notes | None = Field(
+        None,
+        description="Free text; refused when it looks like a credential.",
+        examples=["The collector has no such message id."],
     )
 
 

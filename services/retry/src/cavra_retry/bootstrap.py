@@ -13,8 +13,9 @@ from cavra_service.runtime import Service, open_store, utc_now
 from cavra_service.server import serving
 from cavra_service.settings import Settings
 
-from cavra_retry.execution import Executor, OwnedTasks
+from cavra_retry.execution import Executor, OwnedTasks, keep_reconciling
 from cavra_retry.peer import Delivery
+from cavra_retry.resolutions import Resolver
 from cavra_retry.rpc import retry_servicer
 from cavra_retry.rpc.base import Parts
 from cavra_retry.settings import RetrySettings
@@ -35,8 +36,10 @@ async def start(settings: Settings, clock: Callable[[], datetime] = utc_now) -> 
         key = bytes.fromhex((own.identity / "trust" / "delivery.pub").read_text())
         delivery = Delivery(channel, caller, key)
         executor = Executor(store, delivery, clock)
-        parts = Parts(store, delivery, own, executor, tasks, clock)
-        reconciling = asyncio.create_task(executor.keep_reconciling(own.reconcile_interval_seconds))
+        resolver = Resolver(store, delivery, clock)
+        parts = Parts(store, delivery, own, executor, resolver, tasks, clock)
+        jobs = (executor.reconcile, resolver.tell)
+        reconciling = asyncio.create_task(keep_reconciling(jobs, own.reconcile_interval_seconds))
         try:
             address = f"{own.host}:{own.retry_port}"
             servicers = [retry_servicer(parts), evidence_servicer(store)]

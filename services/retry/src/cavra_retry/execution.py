@@ -7,7 +7,7 @@ or fences an execution that never began, which is then recorded as skipped. Noth
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
@@ -260,16 +260,18 @@ class Executor:
             async for sent in self._delivery.settle(due):
                 await self.settle(claims[sent.execution_id], sent.outcome)
 
-    async def keep_reconciling(self, interval_seconds: float) -> None:
-        """Reconcile now and twice in every interval, until cancelled. A peer that is down is asked again.
 
-        Twice, so that what needs two looks is settled within one interval.
-        """
-        while True:
+async def keep_reconciling(jobs: Sequence[Callable[[], Awaitable[None]]], interval_seconds: float) -> None:
+    """Do all `jobs` now and twice in every interval, until cancelled. A peer that is down is asked again.
+
+    Twice, so that what needs two looks is settled within one interval.
+    """
+    while True:
+        for job in jobs:
             try:
-                await self.reconcile()
+                await job()
             except Refused as refused:
                 log.info("reconcile_postponed", reason=refused.reason)
             except Exception as error:
                 log.error("reconcile_failed", error=type(error).__name__, exc_info=error)
-            await asyncio.sleep(interval_seconds / 2)
+        await asyncio.sleep(interval_seconds / 2)

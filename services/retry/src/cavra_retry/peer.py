@@ -140,6 +140,11 @@ class Delivery:
                 if not one.in_progress:
                     yield self._sent(one.result)
 
+    async def resolve(self, resolution: evidence.Record) -> None:
+        """Close or reopen the failure of an unknown execution, as a resolution in our log says. Again, it changes nothing."""
+        request = pb.ResolveFailureRequest(resolution=resolution)
+        await self._caller.unary(self._stub.ResolveFailure, request)
+
     async def connectors(self) -> list[pb.Connector]:
         """The configured connectors, by name."""
         response = await self._caller.unary(self._stub.ListConnectors, pb.ListConnectorsRequest())

@@ -243,6 +243,25 @@ class ExecutionRecord(Record, noun="execution_record"):
     controls: list[Name]
 
 
+class ExecutionResolution(Record, noun="execution_resolution"):
+    """What somebody asserts about an execution whose outcome is unknown: whether the receiver has it. It verifies nothing."""
+
+    resolution_id: Id
+    execution_id: Id
+    outcome: Literal["delivered", "not_delivered"]
+    basis: Literal["asserted"]
+    resolved_by: Person
+    resolved_at: Time
+    delivery_id: Id
+    audit_id: Id
+    provider: Provider
+    attempt_number: Count
+    external_ref: ExternalRef
+    """Where the receiver's side says so."""
+    notes: Notes
+    controls: list[Name]
+
+
 class RunSchedule(Part):
     """The slot of the schedule that a run belongs to."""
 

@@ -2,7 +2,7 @@
 
 open --begin--> open, in flight --failed--> open | --unknown--> unknown | --delivered--> closed
 
-Nothing leaves unknown by itself: the receiver may have the package, and only a person can find out.
+Nothing leaves unknown by itself: the receiver may have the package, and only a person can find out, whose resolution closes or reopens it.
 """
 
 from collections import Counter
@@ -97,6 +97,13 @@ def settled(failure: Failure, attempt: Attempt, now: datetime) -> Failure:
         latest_failed_at=now,
         latest_record_id=attempt.record_id,
     )
+
+
+def resolved(failure: Failure, record_id: str, delivered: bool) -> Failure:
+    """After a person has said what became of the attempt that `record_id` records. It keeps its number and counts on."""
+    if failure.state != "unknown" or failure.latest_record_id != record_id:
+        raise Refusal("invalid_transition", "the outcome of this execution is known", "resolution")
+    return replace(failure, state="closed" if delivered else "open", version=failure.version + 1)
 
 
 def gauges(before: Failure | None, after: Failure) -> dict[str, int]:

@@ -112,6 +112,14 @@ class Failures(Topic):
             )
         return response
 
+    async def ResolveFailure(
+        self, request: pb.ResolveFailureRequest, context: Any
+    ) -> pb.ResolveFailureResponse:
+        """See the contract."""
+        record = request.resolution
+        failure = await self._resolutions.apply(record.canonical, record.signature)
+        return pb.ResolveFailureResponse(failure=encode.failure(failure))
+
     async def _result(self, result: Result) -> pb.SendRetriesResponse.Result:
         answer = pb.SendRetriesResponse.Result(
             execution_id=result.execution_id,

@@ -8,6 +8,7 @@ from cavra_service.store.protocol import Store
 
 from cavra_delivery.connectors.registry import Registry
 from cavra_delivery.drill_files import DrillFiles
+from cavra_delivery.resolutions import Resolutions
 from cavra_delivery.retries import Retries
 from cavra_delivery.sends import SendMachine
 
@@ -21,6 +22,7 @@ class Parts:
     registry: Registry
     machine: SendMachine
     retries: Retries
+    resolutions: Resolutions
     clock: Callable[[], datetime]
 
 
@@ -33,4 +35,5 @@ class Topic:
         self._registry = parts.registry
         self._machine = parts.machine
         self._retries = parts.retries
+        self._resolutions = parts.resolutions
         self._clock = parts.clock

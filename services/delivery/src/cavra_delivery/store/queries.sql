@@ -141,6 +141,14 @@ SELECT e.fenced_reason, a.record_id, a.outcome, s.own_id FROM executions e
 LEFT JOIN attempts a ON a.execution_id = e.execution_id LEFT JOIN sends s ON s.record_id = a.record_id
 WHERE e.execution_id = :execution_id;
 
+-- name: insert_resolution
+-- Keep what resolved an execution: one resolution, once.
+INSERT INTO resolutions (execution_id, resolution_id, record_hash) VALUES (:execution_id, :resolution_id, :record_hash);
+
+-- name: resolution
+-- What resolved an execution.
+SELECT resolution_id, record_hash FROM resolutions WHERE execution_id = :execution_id;
+
 -- name: attempt
 -- One attempt by its number.
 SELECT state, outcome FROM attempts

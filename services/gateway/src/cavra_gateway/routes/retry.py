@@ -27,6 +27,7 @@ RetryPlanId = Annotated[str, _id("The retry plan.", "gordackretry-019a8f3c2b7e00
 ApprovalPlanId = Annotated[
     str, _id("The approval plan.", "gordackretryapproval-019a8f3c2b7e0001a1b2c3d4e5f6")
 ]
+ExecutionId = Annotated[str, _id("The execution.", "gordackretryexec-019a8f3c2b7e0001a1b2c3d4e5f6")]
 HealthId = Annotated[str, _id("The alert's health id.", "gordackhealth-019a8f3c2b7e0001a1b2c3d4e5f6")]
 
 
@@ -128,6 +129,24 @@ async def run_worker(me: Me, body: bodies.WorkerRunBody = bodies.WorkerRunBody()
             "actor": me.actor,
         }
     )
+
+
+@router.post(
+    AUDIT_DELIVERY + "/retry-executions/{execution_id}/resolutions",
+    **documented("resolve_execution", answers.Resolved),
+)
+async def resolve_execution(me: Me, execution_id: ExecutionId, body: bodies.ResolveBody) -> Response:
+    """Record what the receiver says of an execution whose outcome is unknown. Not for who executed it: 403 `self_resolution`."""
+    response = await me.call(
+        me.services.retry.ResolveExecution,
+        pb.ResolveExecutionRequest(
+            execution_id=execution_id,
+            outcome=f"RESOLUTION_OUTCOME_{body.outcome.upper()}",
+            external_ref=body.external_ref,
+            notes=body.notes,
+        ),
+    )
+    return _written(me, resolution=response.resolution)
 
 
 @router.get(AUDIT_DELIVERY + "/worker-runs", **reported("list_worker_runs", evidence_pb2.Record, listed=()))

@@ -71,6 +71,8 @@ def _read(text: str, field: str) -> Reference:
 def _record(record_id: str, kind: Kind, field: str) -> Reference:
     if kind_of_id(record_id) is not kind or not matches("id", record_id):
         raise unresolved(field)
+    if kind is BY_NOUN["execution_resolution"]:
+        raise Refusal("invalid_reference", "a resolution is asserted: it verifies nothing", field)
     return Reference(field, kind, record_id)
 
 

@@ -12,6 +12,7 @@ from cavra_service.store.protocol import Store
 from cavra_retry.domain.policy import RetryPolicy
 from cavra_retry.execution import Executor, OwnedTasks
 from cavra_retry.peer import Delivery, Sending
+from cavra_retry.resolutions import Resolver
 from cavra_retry.settings import RetrySettings
 
 T = TypeVar("T")
@@ -28,6 +29,7 @@ class Parts:
     delivery: Delivery
     settings: RetrySettings
     executor: Executor
+    resolver: Resolver
     tasks: OwnedTasks
     clock: Callable[[], datetime]
 

@@ -4,26 +4,31 @@ from typing import Any, Final
 
 from cavra.retry.v1 import retry_pb2 as pb
 from cavra_evidence.ids import new_id
-from cavra_evidence.records.retry import RetryPlan, WorkerRun
+from cavra_evidence.records.retry import ExecutionResolution, RetryPlan, WorkerRun
 from cavra_evidence.refusal import Refusal
 from cavra_service.identity import caller
 from cavra_service.store import listing
 from cavra_service.wire import record_of_row, timestamp
 
 from cavra_retry.domain.plans import plan_retries
+from cavra_retry.domain.resolutions import Outcome, Resolution
 from cavra_retry.domain.runs import RunRequest, schedule_slot
 from cavra_retry.execution import Executed
 from cavra_retry.peer import Sending
-from cavra_retry.rpc.base import Topic, bounded, optional, retry_policy, sending
+from cavra_retry.rpc.base import Topic, bounded, member, optional, required, retry_policy, sending
 from cavra_retry.store import items, runs
 
+_OUTCOMES: Final[dict[int, Outcome]] = {
+    pb.RESOLUTION_OUTCOME_DELIVERED: "delivered",
+    pb.RESOLUTION_OUTCOME_NOT_DELIVERED: "not_delivered",
+}
 _LATEST: Final = 10
 _MOST_OFFSET: Final = 10_000
 _MOST_LIMIT: Final = 500
 
 
 class Worker(Topic):
-    """RunWorker, ListWorkerRuns and GetWorkerDashboard."""
+    """RunWorker, ResolveExecution, ListWorkerRuns and GetWorkerDashboard."""
 
     async def RunWorker(self, request: pb.RunWorkerRequest, context: Any) -> pb.RunWorkerResponse:
         """See the contract."""
@@ -50,6 +55,21 @@ class Worker(Topic):
         ran = await parts.tasks.finish(parts.executor.run(run, planned, tries))
         results = [_result(index, one) for index, one in enumerate(ran.results)]
         return pb.RunWorkerResponse(run=ran.run, retry_plan=ran.plan, results=results)
+
+    async def ResolveExecution(
+        self, request: pb.ResolveExecutionRequest, context: Any
+    ) -> pb.ResolveExecutionResponse:
+        """See the contract."""
+        parts = self._parts
+        outcome = member(_OUTCOMES, request.outcome, "outcome")
+        said = Resolution(
+            new_id(ExecutionResolution.KIND.prefix),
+            outcome,
+            required(request, "external_ref"),
+            request.notes,
+        )
+        work = parts.resolver.resolve(request.execution_id, said, caller().actor)
+        return pb.ResolveExecutionResponse(resolution=await parts.tasks.finish(work))
 
     async def ListWorkerRuns(
         self, request: pb.ListWorkerRunsRequest, context: Any

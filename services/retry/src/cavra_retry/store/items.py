@@ -11,6 +11,7 @@ from cavra_service.store.protocol import Row, Statement, Store
 from cavra_retry.domain.executions import Claim, Status
 from cavra_retry.domain.failures import Content, FailureKey
 from cavra_retry.domain.items import Decision, Item, Review
+from cavra_retry.domain.resolutions import Execution
 
 
 def open_item(item: Item) -> Statement:
@@ -192,6 +193,31 @@ async def claims_without_outcome(store: Store) -> list[Claim]:
                 )
             )
     return found
+
+
+async def execution(store: Store, execution_id: str) -> Execution | None:
+    """One execution as it stands."""
+    row = await store.row("execution", execution_id=execution_id)
+    if row is None:
+        return None
+    return Execution(
+        execution_id,
+        FailureKey(row["delivery_id"], row["audit_id"], row["provider"]),
+        row["attempt_number"],
+        (row["executor_iss"], row["executor_sub"]),
+        row["state"],
+        row["resolution_id"] or "",
+    )
+
+
+def keep_resolution(execution_id: str, resolution_id: str) -> Statement:
+    """The one resolution of an execution; a Conflict when it has one."""
+    return Statement("add_resolution", {"execution_id": execution_id, "resolution_id": resolution_id})
+
+
+def told(execution_id: str, resolution_id: str) -> Statement:
+    """That delivery has heard of a resolution."""
+    return Statement("set_resolution_told", {"execution_id": execution_id, "resolution_id": resolution_id})
 
 
 async def failed_retries(store: Store, run_id: str) -> list[FailureKey]:

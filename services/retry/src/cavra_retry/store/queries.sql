@@ -128,6 +128,23 @@ UPDATE executions SET state = :state WHERE execution_id = :execution_id AND stat
 SELECT execution_id, item_id, run_id, intent_id, executor_iss, executor_sub, executor_name, claimed_at FROM executions
 WHERE state = 'claimed' ORDER BY execution_id;
 
+-- name: execution
+-- One execution, and what resolved it.
+SELECT e.delivery_id, e.audit_id, e.provider, e.attempt_number, e.executor_iss, e.executor_sub, e.state, r.resolution_id
+FROM executions e LEFT JOIN resolutions r ON r.execution_id = e.execution_id WHERE e.execution_id = :execution_id;
+
+-- name: add_resolution
+-- Resolve an execution: once.
+INSERT INTO resolutions (execution_id, resolution_id, told) VALUES (:execution_id, :resolution_id, 0);
+
+-- name: untold_resolutions
+-- Resolutions that delivery has not heard of, with their records.
+SELECT r.* FROM resolutions o JOIN records r ON r.id = o.resolution_id WHERE o.told = 0 ORDER BY o.execution_id;
+
+-- name: set_resolution_told
+-- Delivery has heard of a resolution.
+UPDATE resolutions SET told = 1 WHERE resolution_id = :resolution_id AND execution_id = :execution_id;
+
 -- name: failed_executions
 -- Retries of one run that failed or whose outcome is unknown.
 SELECT delivery_id, audit_id, provider FROM executions WHERE run_id = :run_id AND state IN ('failed', 'unknown');

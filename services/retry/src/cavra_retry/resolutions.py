@@ -1,0 +1,67 @@
+"""Resolutions of unknown executions: recorded here first, then told to delivery, whose failures they move on."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+import structlog
+from cavra.evidence.v1 import evidence_pb2 as evidence
+from cavra_evidence.draft import Actor
+from cavra_evidence.records.retry import ExecutionResolution
+from cavra_evidence.refusal import Refusal
+from cavra_service.errors import Refused
+from cavra_service.store.protocol import Commit, Conflict, Store
+from cavra_service.wire import record_of_entry, record_of_row
+
+from cavra_retry.domain.resolutions import Resolution, resolve
+from cavra_retry.peer import Delivery
+from cavra_retry.store import items
+
+log = structlog.get_logger()
+
+_DECISIONS = 6
+
+
+class Resolver:
+    """Records resolutions and tells delivery of each until it has heard."""
+
+    def __init__(self, store: Store, delivery: Delivery, clock: Callable[[], datetime]) -> None:
+        self._store = store
+        self._delivery = delivery
+        self._clock = clock
+
+    async def resolve(self, execution_id: str, said: Resolution, actor: Actor) -> evidence.Record:
+        """Record what is asserted. Refuses `unknown_execution`, `invalid_transition` or `self_resolution`.
+
+        Delivery is told at once; when it is down, as soon as it is back.
+        """
+        record = await self._record(execution_id, said, actor)
+        await self._tell(record)
+        return record
+
+    async def _record(self, execution_id: str, said: Resolution, actor: Actor) -> evidence.Record:
+        for _ in range(_DECISIONS):
+            execution = await items.execution(self._store, execution_id)
+            if execution is None:
+                raise Refusal("unknown_execution", "no such execution", "execution_id")
+            draft = resolve(execution, said, actor, self._clock())
+            kept = items.keep_resolution(execution_id, said.resolution_id)
+            try:
+                (entry,) = await self._store.commit(Commit([draft], [kept]))
+            except Conflict:
+                continue
+            return record_of_entry(entry, self._store.origin)
+        raise Conflict("resolution: others were faster each time")
+
+    async def tell(self) -> None:
+        """Tell delivery of every resolution that it has not heard of."""
+        for row in await self._store.rows("untold_resolutions"):
+            await self._tell(record_of_row(row, self._store.origin))
+
+    async def _tell(self, record: evidence.Record) -> None:
+        try:
+            await self._delivery.resolve(record)
+        except Refused as refused:
+            log.warning("resolution_not_taken", reason=refused.reason, id=record.id)
+            return
+        execution_id = ExecutionResolution.read(record.canonical).execution_id
+        await self._store.commit(Commit(statements=[items.told(execution_id, record.id)]))
