@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cavra_delivery.connectors.archive import ArchiveConnector
 from cavra_delivery.connectors.base import (
     Answer,
     Destination,
@@ -259,6 +260,17 @@ async def test_a_send_tries_again_while_it_may_and_as_often_as_it_is_told(
     scripted = Scripted(*answers)
     message = Message("msg-1", Rendered(b""))
     assert await send(scripted, scripted.destination(), message, Limits(retries, 1.0)) == expected
+
+
+async def test_a_connector_that_breaks_is_an_outcome_and_not_tried_again() -> None:
+    broken = Scripted()
+    answer, tries = await send(broken, broken.destination(), Message("msg-1", Rendered(b"")), Limits(2, 1.0))
+    assert (answer.reason, answer.may_have_arrived, tries) == ("connector_fault", True, 1)
+
+
+def test_an_archive_whose_path_no_file_can_have_is_not_configured() -> None:
+    with pytest.raises(NotConfigured):
+        ArchiveConnector("archive", ConnectorConfig(path="/srv/a\0b")).destination()
 
 
 @pytest.mark.parametrize(

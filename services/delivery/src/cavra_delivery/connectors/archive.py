@@ -34,7 +34,7 @@ class ArchiveConnector:
 
     def destination(self) -> Destination:
         """See `Connector.destination`."""
-        if not self._path:
+        if not self._path or "\0" in self._path:
             raise NotConfigured
         folder = str(Path(self._path).absolute())
         identity = {
