@@ -28,9 +28,8 @@ async def acknowledged_until(http: Http, paths: list[str], kill: Callable[[], No
     async def caller(number: int) -> None:
         nonlocal killed
         while True:
-            path = paths[(number + len(told)) % len(paths)]
             try:
-                status, answer = await http.call("olga", "POST", path, {})
+                status, answer = await http.call("olga", "POST", paths[number % len(paths)], {})
             except aiohttp.ClientError:
                 return
             if status != 200:
@@ -73,12 +72,13 @@ async def test_a_service_that_is_killed_over_and_over_keeps_what_it_acknowledged
 
 async def test_all_services_in_one_killed_process_keep_what_they_acknowledged(home: Home) -> None:
     everything: dict[str, str] = {}
-    for _ in range(3):
+    for _ in range(2):
         process = home.start("api")
         process.ready()
         async with aiohttp.ClientSession() as session:
             http = Http(home, process.addresses["gateway"], session)
             everything |= await acknowledged_until(http, list(COMMANDS.values()), process.kill)
+    assert len(everything) >= 2 * ENOUGH
     process = home.start("api")
     process.ready()
     origins: dict[str, dict[str, str]] = {name: {} for name in SERVICES}
@@ -88,5 +88,5 @@ async def test_all_services_in_one_killed_process_keep_what_they_acknowledged(ho
     for name in SERVICES:
         async with Log(home, process.addresses[name]) as log:
             await log.holds(origins[name])
-            assert (await log.head()).tree_size >= len(origins[name]) >= ENOUGH // 2
+            assert (await log.head()).tree_size >= len(origins[name]) > 0
     assert process.stop() == 0
