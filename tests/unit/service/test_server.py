@@ -20,7 +20,7 @@ from cavra_service.errors import REASONS, Refused
 from cavra_service.identity import TokenVerifier, caller
 from cavra_service.roles import REQUIRED
 from cavra_service.server import Servicer, serving
-from cavra_service.store.protocol import Conflict, StoreClosed
+from cavra_service.store.protocol import Conflict, StoreClosed, StoreFailed
 from cavra_verify.canonical import CanonicalError
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
@@ -215,6 +215,7 @@ def invalid_record() -> Exception:
         (CanonicalError("x"), "invalid_value", ""),
         (Conflict("items: secret row"), "conflict", ""),
         (StoreClosed(), "service_unavailable", ""),
+        (StoreFailed("SQLITE_FULL"), "service_unavailable", ""),
         (TimeoutError(), "deadline_exceeded", ""),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",

@@ -1,12 +1,13 @@
 """The embedded engine passes the suite that every store adapter passes, and keeps its own promises about its file."""
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from pathlib import Path
 
 import pytest
 from cavra_service.store.listing import listing_blocks
-from cavra_service.store.protocol import Store
+from cavra_service.store.protocol import Commit, Store, StoreFailed
 from cavra_service.store.sql import Migration, blocks, migrations
 from cavra_service.store.sqlite import SqliteStore
 
@@ -100,6 +101,23 @@ async def test_migrations_are_read_in_the_order_of_their_numbers() -> None:
     numbers = [found.number for found in migrations("cavra_service.store")]
     assert numbers == sorted(numbers)
     assert numbers[0] == 1
+
+
+async def test_an_engine_that_can_not_write_fails_the_command_and_recovers(
+    open_with: OpenWith, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cavra_service.store.sqlite._BUSY_MILLIS", 1)
+    store = await open_with(MIGRATIONS)
+    other = sqlite3.connect(tmp_path / "store.sqlite3", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(StoreFailed, match="SQLITE_BUSY"):
+        await store.commit(Commit(gauges={"tried": 1}))
+    other.execute("ROLLBACK")
+    other.close()
+    await store.commit(Commit(gauges={"tried": 1}))
+    row = await store.row("counter", name="gauge:tried")
+    assert row is not None
+    assert row["value"] == 1
 
 
 async def test_two_processes_may_open_a_new_file_at_once(open_store: Open) -> None:

@@ -21,7 +21,7 @@ from cavra_service.idempotency import Asked, Keys, key_of
 from cavra_service.identity import Identity, TokenVerifier, set_caller
 from cavra_service.resumption import RECORDS
 from cavra_service.roles import REQUIRED
-from cavra_service.store.protocol import Conflict, StoreClosed
+from cavra_service.store.protocol import Conflict, StoreClosed, StoreFailed
 
 MAX_REQUEST_BYTES: Final = 4 * 1024 * 1024
 MAX_RESPONSE_BYTES: Final = 32 * 1024 * 1024
@@ -185,6 +185,8 @@ def refusal(error: Exception) -> Refused:
             return Refused("conflict", "it changed meanwhile; try again")
         case StoreClosed():
             return Refused("service_unavailable", "the service is stopping")
+        case StoreFailed():
+            return Refused("service_unavailable", "the service cannot write now")
         case TimeoutError():
             return Refused("deadline_exceeded", "it took too long")
     return Refused("internal", "a fault of ours; nothing you sent is in the log")

@@ -18,6 +18,10 @@ class StoreClosed(Exception):
     """The store is closing or closed; nothing of the command was written."""
 
 
+class StoreFailed(Exception):
+    """The engine can't write now (disk full, locked for too long); nothing of the command was written."""
+
+
 class Row(Protocol):
     """A row whose columns are read by name."""
 
@@ -71,7 +75,7 @@ class Store(Protocol):
     async def commit(self, commit: Commit) -> list[Entry]:
         """Write it all, with the context's `companion`, and return the entries of `commit.drafts`.
 
-        Raises Conflict, StoreClosed, RecordTooLarge, UnknownCause.
+        Raises Conflict, StoreClosed, StoreFailed, RecordTooLarge, UnknownCause.
         """
 
     async def rows(self, query: str, /, **params: Any) -> Sequence[Row]:

@@ -11,14 +11,16 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 
 import aiosqlite
+import structlog
 from cavra_evidence.log import Appended, Entry, Head, LogState, append
 from cavra_verify.merkle import HASH_SIZE, Frontier
 from cavra_verify.signatures import Signer
 
-from cavra_service.store.protocol import Commit, Conflict, Row, StoreClosed, companion
+from cavra_service.store.protocol import Commit, Conflict, Row, StoreClosed, StoreFailed, companion
 from cavra_service.store.sql import Migration
 
 T = TypeVar("T")
+log = structlog.get_logger()
 
 GROUP_LIMIT = 128
 """Most commands that share one fsync."""
@@ -213,7 +215,9 @@ class SqliteStore:
             return await writer.run(lambda connection: self._apply(connection, commits))
         except sqlite3.OperationalError as error:
             # The engine failed: nothing of the group is durable, and each caller is told.
-            return [error] * len(commits)
+            code = getattr(error, "sqlite_errorname", "SQLITE_ERROR")
+            log.error("store_failed", code=code, commands=len(commits), exc_info=error)
+            return [StoreFailed(code) for _ in commits]
         except Exception as error:
             # One command is at fault, and nothing was written: each has its own transaction then.
             if len(commits) == 1:
