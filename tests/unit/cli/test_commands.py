@@ -134,7 +134,7 @@ def test_a_taken_port_is_told_with_the_variable_that_changes_it(
     ("command", "variable", "value", "code"),
     [
         ("init", "CAVRA_LOG_LEVEL", "loud", 2),
-        ("serve retry", "CAVRA_RECONCILE_SECONDS", "-1", 1),
+        ("serve retry", "CAVRA_APPROVAL_REQUIRED_APPROVALS", "0", 1),
         ("serve gateway", "CAVRA_MAX_BODY_BYTES", "many", 1),
     ],
 )
