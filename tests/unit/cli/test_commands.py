@@ -1,5 +1,6 @@
 """What the `cavra` command takes, prints and refuses, where no service has to run."""
 
+import asyncio
 import json
 import socket
 from pathlib import Path
@@ -29,7 +30,7 @@ def test_a_token_stands_alone_on_standard_output_and_names_who_it_is_for(tmp_pat
     )  # fmt: skip
     assert (result.exit_code, result.stderr) == (0, "")
     assert len(result.stdout.split()) == 1
-    identity = TokenVerifier.of(Settings(data_dir=tmp_path)).verify(result.stdout.strip())
+    identity = asyncio.run(TokenVerifier.of(Settings(data_dir=tmp_path)).verify(result.stdout.strip()))
     assert (identity.actor.sub, identity.actor.name) == ("alice", "Alice")
     assert identity.roles == {"operator", "auditor"}
 
@@ -40,7 +41,7 @@ def test_a_token_of_another_installation_is_refused(tmp_path: Path) -> None:
     )
     cavra("init", "--data-dir", str(tmp_path / "b"))
     with pytest.raises(Refused) as refused:
-        TokenVerifier.of(Settings(data_dir=tmp_path / "b")).verify(foreign.stdout.strip())
+        asyncio.run(TokenVerifier.of(Settings(data_dir=tmp_path / "b")).verify(foreign.stdout.strip()))
     assert refused.value.reason == "invalid_token"
 
 

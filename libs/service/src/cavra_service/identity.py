@@ -1,13 +1,16 @@
-"""Who calls: signed tokens, the keys that check them, and the local issuer that makes them.
+"""Who calls: the one way a token is checked, whoever issued it, and the local issuer that makes an installation's own.
 
 Below `Settings.identity`: `issuer/` holds the local issuer's private key, which only `cavra` commands read; `trust/` the issuer's
 public keys and each service's; `<service>/` that service's signing key and the token it calls others with.
 """
 
+import base64
 import json
 import os
 import time
+import warnings
 from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,17 +26,18 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 from joserfc import jwt
-from joserfc.errors import JoseError
+from joserfc.errors import JoseError, SecurityWarning
 from joserfc.jwk import KeySet, OKPKey
 
 from cavra_service.errors import Refused
+from cavra_service.oidc import ProviderKeys, roles_of
 from cavra_service.settings import Settings
 
 ROLES: Final = ("operator", "approver", "auditor", "service")
 SERVICES: Final = ("delivery", "retry", "recovery")
 _ALGORITHM: Final = "Ed25519"
-_SKEW_SECONDS: Final = 30
 _CACHE_LIMIT: Final = 4096
+_MOST_CHARACTERS: Final = 16 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,58 +64,149 @@ def set_caller(identity: Identity) -> None:
     _caller.set(identity)
 
 
-class TokenVerifier:
-    """Checks tokens: signature by a trusted key, issuer, audience, times, subject and roles."""
+@dataclass(frozen=True, slots=True)
+class Issuer:
+    """Whose tokens are trusted, and with what."""
 
-    def __init__(self, keys: KeySet, issuer: str, audience: str) -> None:
-        self._keys = keys
-        self._issuer = issuer
-        self._audience = audience
-        self._cache: OrderedDict[str, Identity] = OrderedDict()
+    name: str
+    """Their `iss`."""
+    audience: str
+    """The `aud` that they must have."""
+    algorithms: tuple[str, ...]
+    """Signature algorithms that they may have."""
+    keys: Callable[[str | None], Awaitable[KeySet]]
+    """The keys to check by, with the one of this id if there is one."""
+    identity: Callable[[Mapping[str, Any]], Identity]
+    """Whom checked claims name. Raises ValueError."""
+    good_for_seconds: float
+    """How long a token that was checked need not be checked again."""
+
+
+class TokenVerifier:
+    """Checks tokens: issuer, algorithm, signature by a trusted key, audience, times, subject and roles."""
+
+    def __init__(self, issuers: tuple[Issuer, ...], skew_seconds: int) -> None:
+        self._issuers = {issuer.name: issuer for issuer in issuers}
+        self._skew = skew_seconds
+        self._good: OrderedDict[str, tuple[Identity, float]] = OrderedDict()
 
     @classmethod
     def of(cls, settings: Settings) -> "TokenVerifier":
-        """The verifier over the installation's trusted keys. Raises FileNotFoundError before `cavra init`."""
-        document = json.loads((settings.identity / "trust" / "jwks.json").read_text())
-        return cls(KeySet.import_key_set(document), settings.token_issuer, settings.token_audience)
+        """The verifier of an installation. Raises FileNotFoundError before `cavra init`, ValueError for an unusable provider."""
+        issuers = [_local(settings)]
+        if settings.oidc_issuer:
+            issuers.append(_provider(settings))
+        return cls(tuple(issuers), settings.token_skew_seconds)
 
-    def verify(self, token: str) -> Identity:
-        """Who the token stands for. Raises Refused `unauthenticated` or `invalid_token`; the token itself appears nowhere."""
+    def known(self, token: str) -> Identity | None:
+        """Who the token stands for, if it was checked not long ago."""
+        found = self._good.get(token)
+        if found is None or found[1] <= time.time():
+            return None
+        self._good.move_to_end(token)
+        return found[0]
+
+    async def verify(self, token: str) -> Identity:
+        """Who the token stands for; the token itself appears nowhere.
+
+        Raises Refused `unauthenticated` without one, `invalid_token`, and `service_unavailable` while its issuer's keys cannot be had.
+        """
         if not token:
             raise Refused("unauthenticated", "a token is needed")
-        known = self._cache.get(token)
-        if known is not None and known.expires_at > time.time():
-            self._cache.move_to_end(token)
-            return known
-        identity = self._check(token)
-        self._cache[token] = identity
-        if len(self._cache) > _CACHE_LIMIT:
-            self._cache.popitem(last=False)
+        identity = self.known(token)
+        if identity is not None:
+            return identity
+        try:
+            identity, issuer = await self._check(token)
+        except (JoseError, ValueError, TypeError, OverflowError, RecursionError) as error:
+            raise Refused("invalid_token", f"the token is not valid ({type(error).__name__})") from None
+        until = min(identity.expires_at, time.time() + issuer.good_for_seconds)
+        self._good[token] = (identity, until)
+        if len(self._good) > _CACHE_LIMIT:
+            self._good.popitem(last=False)
         return identity
 
-    def _check(self, token: str) -> Identity:
-        try:
-            claims = jwt.decode(token, self._keys, algorithms=[_ALGORITHM]).claims
-            jwt.JWTClaimsRegistry(
-                leeway=_SKEW_SECONDS,
-                iss={"essential": True, "value": self._issuer},
-                aud={"essential": True, "value": self._audience},
-                sub={"essential": True},
-                exp={"essential": True},
-            ).validate(claims)
-        except (JoseError, ValueError) as error:
-            raise Refused("invalid_token", f"the token is not valid ({type(error).__name__})") from None
-        subject, name = claims["sub"], claims.get("name") or claims["sub"]
+    async def _check(self, token: str) -> tuple[Identity, Issuer]:
+        header, claims = _unverified(token)
+        # What the token says of itself chooses whose keys and algorithms it is held to, and nothing else.
+        issuer = self._issuers.get(_text(claims.get("iss")))
+        if issuer is None:
+            raise ValueError
+        key_id = header.get("kid")
+        keys = await issuer.keys(None if key_id is None else _text(key_id))
+        with warnings.catch_warnings():
+            # RFC 9864 renames EdDSA to Ed25519; providers go on writing the old name for the same signature.
+            warnings.simplefilter("ignore", SecurityWarning)
+            claims = jwt.decode(token, keys, algorithms=issuer.algorithms).claims
+        jwt.JWTClaimsRegistry(
+            leeway=self._skew,
+            iss={"essential": True, "value": issuer.name},
+            aud={"essential": True, "value": issuer.audience},
+            sub={"essential": True},
+            exp={"essential": True},
+        ).validate(claims)
+        return issuer.identity(claims), issuer
+
+
+def _unverified(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    if len(token) > _MOST_CHARACTERS:
+        raise ValueError
+    header, claims, _ = token.split(".")
+    return _object(header), _object(claims)
+
+
+def _object(part: str) -> dict[str, Any]:
+    document = json.loads(base64.b64decode(part + "=" * (-len(part) % 4), b"-_", validate=True))
+    if not isinstance(document, dict):
+        raise ValueError
+    return document
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError
+    return value
+
+
+def _local(settings: Settings) -> Issuer:
+    document = json.loads((settings.identity / "trust" / "jwks.json").read_text())
+    trusted = KeySet.import_key_set(document)
+
+    async def keys(_: str | None) -> KeySet:
+        return trusted
+
+    def identity(claims: Mapping[str, Any]) -> Identity:
         roles, groups = claims.get("roles", []), claims.get("groups", [])
-        if not (
-            isinstance(subject, str) and isinstance(name, str) and _are_texts(roles) and _are_texts(groups)
-        ):
-            raise Refused("invalid_token", "the token's claims have the wrong types")
-        try:
-            actor = Actor(self._issuer, subject, name)
-        except ValueError as error:
-            raise Refused("invalid_token", str(error)) from None
+        if not (_are_texts(roles) and _are_texts(groups)):
+            raise ValueError
+        subject = _text(claims["sub"])
+        actor = Actor(settings.token_issuer, subject, _text(claims.get("name") or subject))
         return Identity(actor, frozenset(roles) & frozenset(ROLES), tuple(groups), float(claims["exp"]))
+
+    name, audience = settings.token_issuer, settings.token_audience
+    return Issuer(name, audience, (_ALGORITHM,), keys, identity, float("inf"))
+
+
+def _provider(settings: Settings) -> Issuer:
+    def identity(claims: Mapping[str, Any]) -> Identity:
+        subject, groups = _text(claims["sub"]), claims.get("groups", [])
+        try:
+            actor = Actor(settings.oidc_issuer, subject, _text(claims.get("name") or subject))
+        except ValueError:
+            # A display name that no record may hold keeps nobody out: the subject is shown instead.
+            actor = Actor(settings.oidc_issuer, subject, subject)
+        known = tuple(groups) if _are_texts(groups) else ()
+        return Identity(actor, roles_of(claims, settings), known, float(claims["exp"]))
+
+    keys = ProviderKeys(settings)
+    return Issuer(
+        settings.oidc_issuer,
+        settings.oidc_audience,
+        settings.oidc_algorithms,
+        keys.holding,
+        identity,
+        settings.oidc_jwks_cache_seconds,
+    )
 
 
 def _are_texts(claim: Any) -> bool:

@@ -106,10 +106,10 @@ class _Gate(grpc.aio.ServerInterceptor):
             response_serializer=_serializer(handler.response_serializer),
         )
 
-    def _authorise(self, details: grpc.HandlerCallDetails, required: frozenset[str] | None) -> Identity:
+    async def _authorise(self, details: grpc.HandlerCallDetails, required: frozenset[str] | None) -> Identity:
         metadata = {key: value for key, value in details.invocation_metadata if key == "authorization"}
         scheme, _, token = str(metadata.get("authorization", "")).partition(" ")
-        identity = self._verifier.verify(token if scheme.lower() == "bearer" else "")
+        identity = await self._verifier.verify(token if scheme.lower() == "bearer" else "")
         if required is None or not required & identity.roles:
             raise Refused("role_required", "the caller has none of the roles this call takes")
         set_caller(identity)
@@ -120,7 +120,7 @@ class _Gate(grpc.aio.ServerInterceptor):
     ) -> Any:
         async def call(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
             try:
-                identity = self._authorise(details, required)
+                identity = await self._authorise(details, required)
                 key = key_of(details.invocation_metadata) if details.method in RECORDS else ""
                 async with asyncio.timeout(_remaining(context)):
                     if not key or self._keys is None:
@@ -137,7 +137,7 @@ class _Gate(grpc.aio.ServerInterceptor):
     ) -> Any:
         async def call(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> AsyncIterator[Any]:
             try:
-                self._authorise(details, required)
+                await self._authorise(details, required)
                 async for response in behaviour(request, context):
                     yield response
             except Exception as error:

@@ -1,10 +1,17 @@
 """Settings that every service reads: from the environment, with the prefix CAVRA_."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+Algorithm = Literal[
+    "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "Ed25519", "EdDSA"
+]
+"""Signatures that only the holder of a private key can make: no other kind can be allowed."""
+PersonRole = Literal["operator", "approver", "auditor"]
+"""Roles that an identity provider may give. `service` is the local issuer's alone."""
 
 
 class Settings(BaseSettings):
@@ -45,12 +52,58 @@ class Settings(BaseSettings):
     token_audience: str = "cavra"  # noqa: S105 the audience's name is no secret
     """`aud` that a token must have."""
 
+    oidc_issuer: str = Field("", pattern=r"^([A-Za-z0-9][A-Za-z0-9._:/-]{0,255})?$")
+    """`iss` of the identity provider whose tokens are trusted beside the local issuer's; empty for none."""
+    oidc_audience: str = ""
+    """`aud` that its tokens must have."""
+    oidc_jwks_url: str = ""
+    """Where its public keys are; empty asks `<oidc_issuer>/.well-known/openid-configuration`."""
+    oidc_algorithms: tuple[Algorithm, ...] = ("RS256", "ES256", "Ed25519", "EdDSA")
+    """Signature algorithms that its tokens may have; a JSON list."""
+    oidc_roles_claim: tuple[str, ...] = Field(("roles",), min_length=1)
+    """Path to the claim that holds a text or a list of texts; a JSON list of names, e.g. ["realm_access","roles"]."""
+    oidc_roles: dict[PersonRole, tuple[str, ...]] = {
+        "operator": ("operator",),
+        "approver": ("approver",),
+        "auditor": ("auditor",),
+    }
+    """Role -> texts of that claim which give it; JSON, e.g. {"approver":["release-managers"]}."""
+    oidc_jwks_cache_seconds: float = Field(300.0, ge=10)
+    """How long its keys, and a token checked by one of them, are good for without asking again."""
+    oidc_allow_loopback_http: bool = False
+    """Whether its keys may come over plain HTTP from this machine. From anywhere else it is HTTPS."""
+    token_skew_seconds: int = Field(30, ge=0, le=300)
+    """How far the clocks of issuers may be off."""
+
+    tls_certificate: Path | None = None
+    """PEM file of the certificate (with its chain) that this process shows to services and their callers; set all three of tls_ or none."""
+    tls_key: Path | None = None
+    """PEM file of its private key."""
+    tls_ca: Path | None = None
+    """PEM file of the authorities whose certificates the other side must show."""
+
     call_timeout_seconds: float = Field(20.0, gt=0)
     """Deadline of a call to another service that has none of its own."""
     drain_seconds: float = Field(5.0, ge=0)
     """How long calls under way may take to finish when a service stops."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """Least level that is logged: debug, info, warning or error."""
+
+    @field_validator("tls_certificate", "tls_key", "tls_ca", mode="before")
+    @classmethod
+    def _unset_when_empty(cls, value: object) -> object:
+        return None if value == "" else value
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if self.oidc_issuer:
+            if not self.oidc_audience:
+                raise ValueError("CAVRA_OIDC_ISSUER needs CAVRA_OIDC_AUDIENCE")
+            if self.oidc_issuer == self.token_issuer:
+                raise ValueError("CAVRA_OIDC_ISSUER is the local issuer's name, CAVRA_TOKEN_ISSUER")
+        if len({path is None for path in (self.tls_certificate, self.tls_key, self.tls_ca)}) != 1:
+            raise ValueError("CAVRA_TLS_CERTIFICATE, CAVRA_TLS_KEY and CAVRA_TLS_CA go together: all or none")
+        return self
 
     @property
     def identity(self) -> Path:

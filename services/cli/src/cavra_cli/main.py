@@ -13,6 +13,7 @@ from cavra_service.logs import configure_logs
 from cavra_service.runtime import installed
 from cavra_service.settings import Settings
 from pydantic import ValidationError
+from pydantic_settings import SettingsError
 
 from cavra_cli import demo as walk
 from cavra_cli.health import probe
@@ -120,6 +121,8 @@ def _settings(**given: Any) -> Settings:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         raise typer.BadParameter(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+    except SettingsError as error:
+        raise typer.BadParameter(f"{error}: it is not JSON") from None
 
 
 def _issuer(settings: Settings) -> LocalIssuer:

@@ -1,5 +1,6 @@
 """How a request becomes a call of a route: authenticated, bounded, parsed exactly; and how every error leaves."""
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
@@ -38,6 +39,9 @@ class OpenRoute(APIRoute):
                 return await handle(await self.prepared(request))
             except HTTPException:
                 raise
+            except asyncio.CancelledError:
+                # Only the server cancels a request: it stops, and waits no longer. What was begun behind it goes on.
+                return problem(Refused("service_unavailable", "the gateway is stopping"))
             except RequestValidationError as error:
                 return problem(of_validation(error.errors()))
             except Exception as error:
@@ -58,7 +62,7 @@ class Route(OpenRoute):
 
     async def prepared(self, request: Request) -> Request:
         """See OpenRoute."""
-        session = authenticate(request)
+        session = await authenticate(request)
         request.state.session = session
         if request.method != "POST":
             return request

@@ -70,12 +70,12 @@ class Session:
             raise
 
 
-def authenticate(request: Request) -> Session:
+async def authenticate(request: Request) -> Session:
     """The session of a request's bearer token. Raises Refused `unauthenticated`, `invalid_token` or `role_required`."""
     gateway: Gateway = request.app.state.gateway
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     token = token.strip() if scheme.lower() == "bearer" else ""
-    identity = gateway.verifier.verify(token)
+    identity = await gateway.verifier.verify(token)
     if not identity.roles & _ROLES:
         raise Refused("role_required", "the caller has no role in this installation")
     return Session(identity, Caller(lambda: token, gateway.settings.call_timeout_seconds), gateway)

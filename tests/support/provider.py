@@ -1,0 +1,95 @@
+"""A real identity provider over HTTP on loopback: discovery, a key set that a test rotates, and signed tokens."""
+
+import time
+import warnings
+from typing import Any, Self
+
+from aiohttp import web
+from cavra_service.settings import Settings
+from joserfc import jwt
+from joserfc.errors import SecurityWarning
+from joserfc.jwk import ECKey, Key, OctKey, OKPKey, RSAKey
+
+AUDIENCE = "cavra-api"
+
+
+class Provider:
+    """Issues tokens, and serves `published`, the public keys that it says are its own."""
+
+    def __init__(self) -> None:
+        self.url = ""
+        self.published: list[dict[str, Any]] = []
+        self.asked: list[str] = []
+        self.status = 200
+        self.jwks_body: bytes | None = None
+        self.discovery: dict[str, Any] = {}
+        self._runner: web.AppRunner | None = None
+
+    async def __aenter__(self) -> Self:
+        app = web.Application()
+        app.router.add_get("/.well-known/openid-configuration", self._discover)
+        app.router.add_get("/keys", self._keys)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
+        host, port = self._runner.addresses[0][:2]
+        self.url = f"http://{host}:{port}"
+        self.discovery = {"issuer": self.url, "jwks_uri": f"{self.url}/keys"}
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.stop()
+
+    async def stop(self) -> None:
+        """Go down."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+
+    def settings(self, **more: Any) -> dict[str, Any]:
+        """Settings of an installation that trusts it."""
+        own = {"oidc_issuer": self.url, "oidc_audience": AUDIENCE, "oidc_allow_loopback_http": True}
+        return {**own, **more}
+
+    def key(self, key_id: str, algorithm: str = "RS256", *, publish: bool = True) -> Key:
+        """A new key pair, by default published."""
+        made: Key
+        if algorithm.startswith("RS"):
+            made = RSAKey.generate_key(2048, {"kid": key_id})
+        elif algorithm == "ES256":
+            made = ECKey.generate_key("P-256", {"kid": key_id})
+        else:
+            made = OKPKey.generate_key("Ed25519", {"kid": key_id})
+        if publish:
+            self.published.append(dict(made.as_dict(private=False)))
+        return made
+
+    def token(self, key: Key | OctKey, algorithm: str = "RS256", **changes: Any) -> str:
+        """A token of alice, an operator, with any claims changed, or left out when None; `kid` changes the header."""
+        now = int(time.time())
+        header = {"alg": algorithm, "kid": changes.pop("kid", key.kid)}
+        claims = {
+            "iss": self.url, "aud": AUDIENCE, "sub": "auth0|alice", "name": "Alice", "roles": ["operator"],
+            "iat": now, "exp": now + 600,
+        }  # fmt: skip
+        claims = {name: value for name, value in {**claims, **changes}.items() if value is not None}
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SecurityWarning)  # Providers go on writing "EdDSA".
+            return jwt.encode(
+                {name: value for name, value in header.items() if value}, claims, key, [algorithm]
+            )
+
+    async def _discover(self, request: web.Request) -> web.Response:
+        self.asked.append(request.path)
+        return web.json_response(self.discovery, status=self.status)
+
+    async def _keys(self, request: web.Request) -> web.Response:
+        self.asked.append(request.path)
+        if self.jwks_body is not None:
+            return web.Response(body=self.jwks_body, status=self.status)
+        return web.json_response({"keys": self.published}, status=self.status)
+
+
+def trusting(settings: Settings, provider: Provider, **more: Any) -> Settings:
+    """`settings` that also trust `provider`."""
+    return Settings(**{**settings.model_dump(), **provider.settings(**more)})
