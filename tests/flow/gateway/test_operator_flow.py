@@ -1,7 +1,8 @@
 """The operator's way from a failed audit delivery to a closed recovery, over HTTP and through the four real services."""
 
+import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -25,8 +26,15 @@ class Console:
 
     def __init__(self, url: str, installation: Installation, http: aiohttp.ClientSession) -> None:
         self._url = url
+        self._installation = installation
         self._http = http
         self._tokens = {name: installation.token(name, role) for name, role in PEOPLE.items()}
+
+    @asynccontextmanager
+    async def at_another_gateway(self) -> AsyncIterator["Console"]:
+        """The same people in front of a second gateway, which is stopped at the end."""
+        async with self._installation.running("gateway") as url:
+            yield Console(url, self._installation, self._http)
 
     async def call(self, who: str, method: str, path: str, body: Any = None) -> tuple[int, Any]:
         """(status, answer)."""
@@ -254,3 +262,13 @@ async def test_bad_input_gets_what_is_promised_and_writes_nothing(console: Conso
 )  # fmt: skip
 async def test_an_empty_installation_can_be_read(console: Console, path: str) -> None:
     await console.get(path)
+
+
+async def test_who_waits_at_a_gateway_that_stops_is_told_so(console: Console, receiver: Receiver) -> None:
+    receiver.hold = asyncio.Event()
+    async with console.at_another_gateway() as other:
+        waiting = asyncio.create_task(other.call("olga", "POST", AD, {"timeout_seconds": 60}))
+        await receiver.wait_for(1)
+    status, problem = await waiting
+    assert (status, problem["reason"]) == (503, "service_unavailable")
+    receiver.hold.set()
