@@ -1,7 +1,6 @@
 """How a request becomes a call of a route: authenticated, bounded, parsed exactly; and how every error leaves."""
 
 import asyncio
-import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
@@ -40,9 +39,6 @@ class OpenRoute(APIRoute):
                 return await handle(await self.prepared(request))
             except HTTPException:
                 raise
-            except asyncio.CancelledError:
-                # Only the server cancels a request: it stops, and waits no longer. What was begun behind it goes on.
-                return problem(Refused("service_unavailable", "the gateway is stopping"))
             except asyncio.CancelledError:
                 # Only the server cancels a request: it stops, and waits no longer. What was begun behind it goes on.
                 return problem(Refused("service_unavailable", "the gateway is stopping"))
