@@ -12,7 +12,7 @@ from typing import Any
 import grpc
 import pytest
 from cavra.delivery.v1 import delivery_pb2 as pb
-from cavra_service.client import connect
+from cavra_service.client import Caller, connect
 from cavra_service.errors import Refused
 from cavra_verify.kinds import BY_NOUN
 
@@ -138,3 +138,23 @@ async def test_a_notification_that_a_crash_cut_short_is_recorded_and_opens_no_fa
         assert delivery["delivery"]["deliveries"][0]["error"] == "outcome_unknown"
         assert await desk.failures() == []
         assert await desk.gauges() == {"outstanding_acknowledgements": 1}
+
+
+@pytest.mark.parametrize(
+    ("method", "request_of", "records"),
+    [("DeliverAudit", pb.DeliverAuditRequest, 3), ("NotifyDrill", pb.NotifyDrillRequest, 2)],
+)
+async def test_a_send_that_a_crash_cut_short_is_not_sent_again_with_its_key(
+    desk: Desk, receiver: Receiver, method: str, request_of: Any, records: int
+) -> None:
+    token = desk.installation.token("olga", "operator")
+    olga = Caller(lambda: token, 10.0, "key")
+    async with killable(desk) as process:
+        await killed_during(process, receiver, desk.call(method, request_of(), olga), 1)
+    async with desk.open():
+        answer = await desk.call(method, request_of(), olga)
+        delivery = envelope(answer.delivery)["delivery"]
+        assert (answer.success, delivery["deliveries"][0]["error"]) == (False, "outcome_unknown")
+        assert await desk.call(method, request_of(), olga) == answer
+        assert await desk.log_size() == records
+    assert len(receiver.received) == 1

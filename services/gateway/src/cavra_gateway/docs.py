@@ -1,11 +1,13 @@
 """The API's description: what FastAPI generates, completed with records, problems, credentials and examples."""
 
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from typing import Any, Final
 
 from cavra.evidence.v1 import evidence_pb2
 from cavra_evidence.records.base import Record
 from cavra_evidence.records.retry import RetryPlanRef
+from cavra_service.idempotency import PATTERN
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
@@ -30,6 +32,18 @@ _PROBLEMS: Final = {
     422: ("The body is not of the documented shape.", ("post",)),
     429: ("Too much at once.", ("get", "post")),
     503: ("A service behind the gateway is down.", ("get", "post")),
+}
+_KEY: Final[Schema] = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "description": (
+        "Sent again with the same key, a command is not run again but answered with its first result, for 24 hours."
+        " 409 `in_progress` while the first one runs, 409 `idempotency_key_reused` for another request of the same route."
+        " What was refused may be sent again."
+    ),
+    "schema": {"type": "string", "minLength": 1, "maxLength": 128, "pattern": f"^{PATTERN}$"},
+    "example": "7c4a8d09-ca37-42af-8aa8-1d5e3f2b9c60",
 }
 _SERVED: Final = frozenset({*(model.__name__ for model in Record.__subclasses__()), RetryPlanRef.__name__})
 """Records are served with schema_version, product and what is computed, so their objects are open; a body stays closed."""
@@ -121,6 +135,8 @@ def _complete_operation(operation: Schema, method: str, schemas: Schema) -> None
     for part in (*bodies, *responses.values()):
         for content in part.get("content", {}).values():
             content.setdefault("example", example_of(content["schema"], schemas))
+    if method == "post":
+        operation.setdefault("parameters", []).append(deepcopy(_KEY))
     for parameter in operation.get("parameters", []):
         parameter.setdefault("example", example_of(parameter["schema"], schemas, parameter["name"]))
         parameter["schema"].pop("examples", None)

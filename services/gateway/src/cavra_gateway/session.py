@@ -5,6 +5,7 @@ from typing import Annotated, Any, Final
 
 from cavra_service.client import Caller
 from cavra_service.errors import Refused
+from cavra_service.idempotency import METADATA, checked
 from cavra_service.identity import ROLES, Identity, TokenVerifier
 from fastapi import Depends, Request
 
@@ -71,14 +72,18 @@ class Session:
 
 
 async def authenticate(request: Request) -> Session:
-    """The session of a request's bearer token. Raises Refused `unauthenticated`, `invalid_token` or `role_required`."""
+    """The session of a request's bearer token. A command's idempotency key goes with each of its calls: the services keep keys, not we.
+
+    Raises Refused `unauthenticated`, `invalid_token` or `role_required`; `invalid_value` for what is no key.
+    """
     gateway: Gateway = request.app.state.gateway
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     token = token.strip() if scheme.lower() == "bearer" else ""
     identity = await gateway.verifier.verify(token)
     if not identity.roles & _ROLES:
         raise Refused("role_required", "the caller has no role in this installation")
-    return Session(identity, Caller(lambda: token, gateway.settings.call_timeout_seconds), gateway)
+    key = checked(request.headers.getlist(METADATA)) if request.method == "POST" else ""
+    return Session(identity, Caller(lambda: token, gateway.settings.call_timeout_seconds, key), gateway)
 
 
 def _current(request: Request) -> Session:
