@@ -10,6 +10,7 @@ from cavra_service.client import Caller, connect
 from cavra_service.identity import LocalIssuer
 from cavra_service.runtime import load
 from cavra_service.settings import Settings
+from cavra_service.tls import channel_credentials
 
 
 class Installation:
@@ -48,7 +49,7 @@ class Installation:
     @asynccontextmanager
     async def channel(self, address: str) -> AsyncIterator[grpc.aio.Channel]:
         """A channel that is closed at the end."""
-        channel = connect(address)
+        channel = connect(address, channel_credentials(self.settings))
         try:
             yield channel
         finally:

@@ -18,8 +18,13 @@ OPTIONS: Final = (
 )
 
 
-def connect(address: str) -> grpc.aio.Channel:
-    """A channel to host:port. It connects when first used, and again when the peer comes back."""
+def connect(address: str, credentials: grpc.ChannelCredentials | None = None) -> grpc.aio.Channel:
+    """A channel to host:port. It connects when first used, and again when the peer comes back.
+
+    Without `credentials` (`tls.channel_credentials`) nothing is encrypted.
+    """
+    if credentials is not None:
+        return grpc.aio.secure_channel(address, credentials, options=OPTIONS)
     return grpc.aio.insecure_channel(address, options=OPTIONS)
 
 

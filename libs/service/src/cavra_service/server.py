@@ -22,6 +22,7 @@ from cavra_service.identity import Identity, TokenVerifier, set_caller
 from cavra_service.resumption import RECORDS
 from cavra_service.roles import REQUIRED
 from cavra_service.store.protocol import Conflict, StoreClosed, StoreFailed
+from cavra_service.tls import may_speak_for
 
 MAX_REQUEST_BYTES: Final = 4 * 1024 * 1024
 MAX_RESPONSE_BYTES: Final = 32 * 1024 * 1024
@@ -54,19 +55,22 @@ async def serving(
     address: str,
     drain_seconds: float,
     idempotency: Keys | None = None,
+    credentials: grpc.ServerCredentials | None = None,
 ) -> AsyncIterator[str]:
     """Serve at `address` ("host:port", port 0 takes a free one) and give the address in use; drain on leaving.
 
-    Without `idempotency` no idempotency key is looked at.
+    Without `idempotency` no idempotency key is looked at; without `credentials` (`tls.server_credentials`) nothing is encrypted.
     """
-    server = grpc.aio.server(interceptors=[_Gate(verifier, idempotency)], options=OPTIONS)
+    server = grpc.aio.server(
+        interceptors=[_Gate(verifier, idempotency, credentials is not None)], options=OPTIONS
+    )
     for servicer in servicers:
         servicer.add(servicer.servicer, server)
     names = [servicer.name for servicer in servicers]
     status = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(status, server)
     reflection.enable_server_reflection([*names, health.SERVICE_NAME, reflection.SERVICE_NAME], server)
-    port = server.add_insecure_port(address)
+    port = server.add_secure_port(address, credentials) if credentials else server.add_insecure_port(address)
     await server.start()
     for name in ["", *names]:
         await status.set(name, health_pb2.HealthCheckResponse.SERVING)
@@ -86,9 +90,10 @@ async def serving(
 class _Gate(grpc.aio.ServerInterceptor):
     """In front of every RPC: who calls, with which role, until when, and whether again; behind it: every error as a rich status."""
 
-    def __init__(self, verifier: TokenVerifier, keys: Keys | None) -> None:
+    def __init__(self, verifier: TokenVerifier, keys: Keys | None, sees_peers: bool) -> None:
         self._verifier = verifier
         self._keys = keys
+        self._sees_peers = sees_peers
 
     async def intercept_service(
         self,
@@ -106,12 +111,19 @@ class _Gate(grpc.aio.ServerInterceptor):
             response_serializer=_serializer(handler.response_serializer),
         )
 
-    async def _authorise(self, details: grpc.HandlerCallDetails, required: frozenset[str] | None) -> Identity:
+    async def _authorise(
+        self,
+        details: grpc.HandlerCallDetails,
+        required: frozenset[str] | None,
+        context: grpc.aio.ServicerContext[Any, Any],
+    ) -> Identity:
         metadata = {key: value for key, value in details.invocation_metadata if key == "authorization"}
         scheme, _, token = str(metadata.get("authorization", "")).partition(" ")
         identity = await self._verifier.verify(token if scheme.lower() == "bearer" else "")
         if required is None or not required & identity.roles:
             raise Refused("role_required", "the caller has none of the roles this call takes")
+        if self._sees_peers and not may_speak_for(identity, context.auth_context()):
+            raise Refused("role_required", "the caller's certificate is not that of whom the token names")
         set_caller(identity)
         return identity
 
@@ -120,7 +132,7 @@ class _Gate(grpc.aio.ServerInterceptor):
     ) -> Any:
         async def call(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
             try:
-                identity = await self._authorise(details, required)
+                identity = await self._authorise(details, required, context)
                 key = key_of(details.invocation_metadata) if details.method in RECORDS else ""
                 async with asyncio.timeout(_remaining(context)):
                     if not key or self._keys is None:
@@ -137,7 +149,7 @@ class _Gate(grpc.aio.ServerInterceptor):
     ) -> Any:
         async def call(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> AsyncIterator[Any]:
             try:
-                await self._authorise(details, required)
+                await self._authorise(details, required, context)
                 async for response in behaviour(request, context):
                     yield response
             except Exception as error:

@@ -3,18 +3,20 @@
 import aiohttp
 import grpc
 from cavra_service.client import connect
+from cavra_service.settings import Settings
+from cavra_service.tls import channel_credentials
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 _SECONDS = 2.0
 
 
-async def probe(address: str) -> bool:
+async def probe(address: str, settings: Settings) -> bool:
     """Whether a gRPC service (host:port) or the gateway (http URL) says that it serves."""
-    return await (_http(address) if address.startswith("http") else _grpc(address))
+    return await (_http(address) if address.startswith("http") else _grpc(address, settings))
 
 
-async def _grpc(address: str) -> bool:
-    async with connect(address) as channel:
+async def _grpc(address: str, settings: Settings) -> bool:
+    async with connect(address, channel_credentials(settings)) as channel:
         try:
             check = health_pb2_grpc.HealthStub(channel).Check  # type: ignore[attr-defined]
             answer = await check(health_pb2.HealthCheckRequest(), timeout=_SECONDS)

@@ -79,7 +79,7 @@ def health(
     address: Annotated[str, typer.Option(help="host:port of a service, or the URL of the gateway.")],
 ) -> None:
     """Ask a service whether it serves. Exit 0 if it does, 1 if not."""
-    if not asyncio.run(probe(address)):
+    if not asyncio.run(probe(address, _settings())):
         typer.echo("not serving", err=True)
         raise typer.Exit(1)
 

@@ -10,6 +10,7 @@ from cavra_service.identity import TokenVerifier
 from cavra_service.runtime import Service, open_store, utc_now
 from cavra_service.server import serving
 from cavra_service.settings import Settings
+from cavra_service.tls import server_credentials
 
 from cavra_delivery.connectors.http import HttpSender
 from cavra_delivery.connectors.registry import Registry, fingerprint_key
@@ -45,7 +46,14 @@ async def start(settings: Settings) -> AsyncIterator[str]:
         servicers = [delivery_servicer(parts), evidence_servicer(store)]
         address = f"{own.host}:{own.delivery_port}"
         yield await stack.enter_async_context(
-            serving(servicers, TokenVerifier.of(own), address, own.drain_seconds, Keys(store, utc_now))
+            serving(
+                servicers,
+                TokenVerifier.of(own),
+                address,
+                own.drain_seconds,
+                Keys(store, utc_now),
+                server_credentials(own),
+            )
         )
 
 

@@ -12,6 +12,7 @@ from cavra.recovery.v1 import recovery_pb2_grpc
 from cavra.retry.v1 import retry_pb2_grpc
 from cavra_service.client import connect
 from cavra_service.settings import Settings
+from cavra_service.tls import channel_credentials
 from grpc_health.v1 import health_pb2_grpc
 
 NAMES: Final = ("delivery", "recovery", "retry")
@@ -37,9 +38,10 @@ class Services:
 @asynccontextmanager
 async def connected(settings: Settings) -> AsyncIterator[Services]:
     """The services at the addresses of `settings`. A channel connects when it is first used, and again when its service comes back."""
+    shown = channel_credentials(settings)
     async with AsyncExitStack() as stack:
         channels: dict[str, grpc.aio.Channel] = {
-            name: await stack.enter_async_context(connect(getattr(settings, f"{name}_address")))
+            name: await stack.enter_async_context(connect(getattr(settings, f"{name}_address"), shown))
             for name in NAMES
         }
         yield Services(

@@ -11,6 +11,7 @@ from cavra_service.identity import TokenVerifier, service_token
 from cavra_service.runtime import Service, open_store, utc_now
 from cavra_service.server import Servicer, serving
 from cavra_service.settings import Settings
+from cavra_service.tls import channel_credentials, server_credentials
 
 from cavra_recovery.peers import Peers
 from cavra_recovery.rpc import RecoveryService
@@ -26,7 +27,11 @@ async def _start(settings: Settings) -> AsyncIterator[str]:
     caller = Caller(lambda: service_token(settings, _NAME), settings.call_timeout_seconds)
     store = await open_store(settings, _NAME, ["cavra_recovery.store"])
     try:
-        async with connect(settings.delivery_address) as delivery, connect(settings.retry_address) as retry:
+        shown = channel_credentials(settings)
+        async with (
+            connect(settings.delivery_address, shown) as delivery,
+            connect(settings.retry_address, shown) as retry,
+        ):
             service = RecoveryService(store, Peers(delivery, retry, caller, keys), utc_now)
             servicers = [
                 Servicer("cavra.recovery.v1.RecoveryService", add_RecoveryServiceServicer_to_server, service),
@@ -34,7 +39,9 @@ async def _start(settings: Settings) -> AsyncIterator[str]:
             ]
             address = f"{settings.host}:{settings.recovery_port}"
             keys_sent = Keys(store, utc_now)
-            async with serving(servicers, verifier, address, settings.drain_seconds, keys_sent) as served:
+            async with serving(
+                servicers, verifier, address, settings.drain_seconds, keys_sent, server_credentials(settings)
+            ) as served:
                 yield served
     finally:
         await store.close()

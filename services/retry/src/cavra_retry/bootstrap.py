@@ -12,6 +12,7 @@ from cavra_service.identity import TokenVerifier, service_token
 from cavra_service.runtime import Service, open_store, utc_now
 from cavra_service.server import serving
 from cavra_service.settings import Settings
+from cavra_service.tls import channel_credentials, server_credentials
 
 from cavra_retry.execution import Executor, OwnedTasks, keep_reconciling
 from cavra_retry.peer import Delivery
@@ -29,7 +30,7 @@ async def start(settings: Settings, clock: Callable[[], datetime] = utc_now) -> 
     own = RetrySettings(**settings.model_dump())
     verifier = TokenVerifier.of(own)
     store = await open_store(own, _NAME, ["cavra_retry.store"])
-    channel = connect(own.delivery_address)
+    channel = connect(own.delivery_address, channel_credentials(own))
     tasks = OwnedTasks()
     try:
         caller = Caller(lambda: service_token(own, _NAME), own.call_timeout_seconds)
@@ -44,7 +45,9 @@ async def start(settings: Settings, clock: Callable[[], datetime] = utc_now) -> 
             address = f"{own.host}:{own.retry_port}"
             servicers = [retry_servicer(parts), evidence_servicer(store)]
             sent_keys = Keys(store, clock)
-            async with serving(servicers, verifier, address, own.drain_seconds, sent_keys) as bound:
+            async with serving(
+                servicers, verifier, address, own.drain_seconds, sent_keys, server_credentials(own)
+            ) as bound:
                 yield bound
         finally:
             reconciling.cancel()
