@@ -53,6 +53,11 @@ class Process:
                 return
         raise AssertionError(f"it ended with {self._popen.wait()}: {self._log.read_text()}")
 
+    def line(self) -> str:
+        """The next line that it prints; empty once it has ended."""
+        assert self._popen.stdout is not None
+        return self._popen.stdout.readline().rstrip()
+
     def signal(self, number: signal.Signals) -> None:
         """Send a signal."""
         self._popen.send_signal(number)

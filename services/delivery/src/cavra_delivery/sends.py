@@ -11,6 +11,7 @@ from cavra_evidence.draft import Actor, Draft
 from cavra_evidence.log import Entry
 from cavra_evidence.records.delivery import ProviderDelivery
 from cavra_evidence.times import text
+from cavra_service.faults import fault
 from cavra_service.runtime import utc_now
 from cavra_service.store.protocol import Commit, Conflict, Statement, Store
 
@@ -108,7 +109,10 @@ class SendMachine:
     async def begin(self, plan: Plan, send: Send, providers: Sequence[str]) -> list[Entry]:
         """Make a send durable, with what it carries out: `plan`'s entries. Raises Conflict when it, or what it rests on, is not new."""
         begun = begin_statements(send, providers, self._clock())
-        return await self._store.commit(Commit(plan.drafts, [*plan.statements, *begun], plan.gauges))
+        await fault(f"delivery.{send.sort}.before_attempt")
+        entries = await self._store.commit(Commit(plan.drafts, [*plan.statements, *begun], plan.gauges))
+        await fault(f"delivery.{send.sort}.attempted")
+        return entries
 
     async def first(
         self, plan: Plan, send: Send, providers: Sequence[str], events: Events, limits: Limits
@@ -120,7 +124,7 @@ class SendMachine:
                 group.create_task(self._first_part(send, provider, events(entries, provider), limits))
                 for provider in providers
             ]
-        return [*entries, await self._settle(send, [part.result() for part in parts], Actor(*send.actor))]
+        return [*entries, await self._conclude(send, [part.result() for part in parts])]
 
     async def _first_part(self, send: Send, provider: str, event: Event, limits: Limits) -> ProviderDelivery:
         try:
@@ -134,7 +138,13 @@ class SendMachine:
     async def finish(self, send: Send, provider: str, ready: Ready, limits: Limits) -> None:
         """Send what has begun to its one provider, with content and destination as they were approved, and record."""
         part = await self._attempt(send, provider, ready, limits)
-        await self._settle(send, [part], Actor(*send.actor))
+        await self._conclude(send, [part])
+
+    async def _conclude(self, send: Send, parts: Sequence[ProviderDelivery]) -> Entry:
+        await fault(f"delivery.{send.sort}.answered")
+        entry = await self._settle(send, parts, Actor(*send.actor))
+        await fault(f"delivery.{send.sort}.recorded")
+        return entry
 
     async def _attempt(self, send: Send, provider: str, ready: Ready, limits: Limits) -> ProviderDelivery:
         started = self._clock()

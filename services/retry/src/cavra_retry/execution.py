@@ -23,6 +23,7 @@ from cavra_evidence.records.retry import (
     RetryIntent,
 )
 from cavra_service.errors import Refused
+from cavra_service.faults import fault
 from cavra_service.store.protocol import Commit, Conflict, Store
 from cavra_service.wire import record_of_entry, record_of_row
 from cavra_verify.canonical import parse
@@ -120,12 +121,14 @@ class Executor:
             claims = [self._claim(request, item) for item in selection.items]
             lasts = sending.deadline(len(claims))
             self._under_way |= {claim.execution_id for claim in claims}
+            await fault("retry.before_claim")
             try:
                 entries = await self._commit_run(request, planned, plan.record_hash, selection, claims, lasts)
             except Conflict:
                 self._under_way -= {claim.execution_id for claim in claims}
                 approvals = await self._approvals(request, planned)
                 continue
+            await fault("retry.claimed")
             permitted = [
                 self._permit(claim, lasts, intent)
                 for claim, intent in zip(claims, entries[: len(claims)], strict=True)
@@ -217,9 +220,12 @@ class Executor:
         results = {one.claim.execution_id: Executed(one.claim, None, None) for one in permitted}
         try:
             if permitted:
+                await fault("retry.permitted")
                 async for sent in self._delivery.send(permitted, sending):
                     claim = results[sent.execution_id].claim
+                    await fault("retry.answered")
                     execution = await self.settle(claim, sent.outcome)
+                    await fault("retry.executed")
                     results[sent.execution_id] = Executed(claim, sent, execution)
         except Refused as refused:
             log.warning("outcomes_lost", reason=refused.reason, executions=len(permitted))

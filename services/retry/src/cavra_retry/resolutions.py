@@ -9,6 +9,7 @@ from cavra_evidence.draft import Actor
 from cavra_evidence.records.retry import ExecutionResolution
 from cavra_evidence.refusal import Refusal
 from cavra_service.errors import Refused
+from cavra_service.faults import fault
 from cavra_service.store.protocol import Commit, Conflict, Store
 from cavra_service.wire import record_of_entry, record_of_row
 
@@ -35,6 +36,7 @@ class Resolver:
         Delivery is told at once; when it is down, as soon as it is back.
         """
         record = await self._record(execution_id, said, actor)
+        await fault("retry.resolved")
         await self._tell(record)
         return record
 

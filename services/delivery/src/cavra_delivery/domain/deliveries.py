@@ -63,6 +63,11 @@ class Send(BaseModel):
         return bool(self.execution_id)
 
     @property
+    def sort(self) -> str:
+        """first or retry."""
+        return "retry" if self.is_retry else "first"
+
+    @property
     def counts_for_playbooks(self) -> bool:
         """Whether its failures call for a connector's recovery."""
         return self.source in (AUDIT_SOURCE, ALERT_SOURCE)

@@ -11,6 +11,7 @@ from cavra.delivery.v1 import delivery_pb2 as pb
 from cavra_evidence.draft import Actor
 from cavra_evidence.guard import matches
 from cavra_service.errors import Refused
+from cavra_service.faults import fault
 from cavra_service.wire import record_of_row
 
 from cavra_delivery.retries import Claim, Result
@@ -118,6 +119,7 @@ class Failures(Topic):
         """See the contract."""
         record = request.resolution
         failure = await self._resolutions.apply(record.canonical, record.signature)
+        await fault("delivery.resolved")
         return pb.ResolveFailureResponse(failure=encode.failure(failure))
 
     async def _result(self, result: Result) -> pb.SendRetriesResponse.Result:

@@ -1,0 +1,208 @@
+"""The execution machine under every crash: at each of its steps a process dies, a caller leaves, or a permit comes late."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
+
+import pytest
+from cavra.delivery.v1 import delivery_pb2
+from cavra_service.errors import Refused
+from cavra_service.faults import POINTS
+
+from tests.faults.world import Case, World
+from tests.flow.processes.running import Home
+from tests.support.receiver import Receiver
+
+STRUCK = {
+    "retry.before_claim": "",
+    "retry.claimed": "skipped",
+    "retry.permitted": "skipped",
+    "retry.answered": "delivered",
+    "retry.executed": "delivered",
+    "delivery.retry.before_attempt": "skipped",
+    "delivery.retry.attempted": "unknown",
+    "delivery.retry.answered": "unknown",
+    "delivery.retry.recorded": "delivered",
+}
+"""Step -> what becomes of the execution whose service dies there; nothing before the claim."""
+RETRY = [point for point in STRUCK if point.startswith("retry")]
+DELIVERY = [point for point in STRUCK if point.startswith("delivery")]
+FIRST = [point.replace("retry", "first") for point in DELIVERY]
+RESOLVED = ["retry.resolved", "delivery.resolved"]
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """The two processes, for all tests here."""
+    home = Home(tmp_path_factory.mktemp("faults"))
+    try:
+        yield World(home)
+    finally:
+        home.close()
+
+
+@pytest.fixture
+async def case(world: World, request: pytest.FixtureRequest) -> AsyncIterator[Case]:
+    """A test's own receiver and failures."""
+    async with Receiver() as receiver:
+        world.home.send_to(f"{receiver.url}/hook")
+        failed = request.session.testsfailed
+        yield Case(world, receiver)
+        if request.session.testsfailed > failed:
+            world.mend()
+
+
+def owner(point: str) -> str:
+    """The service that comes to this step."""
+    return point.partition(".")[0]
+
+
+def other(point: str) -> str:
+    return "delivery" if owner(point) == "retry" else "retry"
+
+
+async def held_at(case: Case, point: str) -> asyncio.Task[object]:
+    """A run that holds at this step."""
+    await case.fail()
+    await case.patiently(case.approve)
+    case.world.order(point, "hold")
+    running = asyncio.create_task(case.run())
+    await case.world.held(owner(point))
+    return running
+
+
+async def ends(running: asyncio.Task[object]) -> None:
+    """The run's caller has an answer, or an error."""
+    with suppress(Refused):
+        await running
+
+
+def test_every_step_is_in_the_matrix() -> None:
+    assert {*RETRY, *DELIVERY, *FIRST, *RESOLVED} == POINTS
+
+
+@pytest.mark.parametrize("point", [*RETRY, *DELIVERY])
+async def test_a_service_that_dies_at_a_step_sends_nothing_twice_and_loses_nothing(
+    case: Case, point: str
+) -> None:
+    await case.fail()
+    await case.patiently(case.approve)
+    case.world.order(point, "kill")
+    running = asyncio.create_task(case.run())
+    await case.world.ended(owner(point))
+    if owner(point) == "retry":
+        await ends(running)
+    case.world.start(owner(point))
+    await ends(running)
+    statuses = {one["execution_status"] for one in await case.proves_itself()}
+    assert {STRUCK[point]} - {""} <= statuses
+
+
+@pytest.mark.parametrize("point", ["retry.claimed", "retry.answered", *DELIVERY[1:3]])
+async def test_both_services_that_die_at_a_step_send_nothing_twice_and_lose_nothing(
+    case: Case, point: str
+) -> None:
+    running = await held_at(case, point)
+    case.world.kill("retry", "delivery")
+    await ends(running)
+    case.world.start("delivery", "retry")
+    await case.proves_itself()
+
+
+@pytest.mark.parametrize("point", ["retry.permitted", "retry.answered", *DELIVERY[:3]])
+async def test_a_service_whose_peer_dies_while_it_is_at_a_step_sends_nothing_twice(
+    case: Case, point: str
+) -> None:
+    running = await held_at(case, point)
+    case.world.kill(other(point))
+    case.world.start(other(point))
+    case.world.release(owner(point))
+    await ends(running)
+    await case.proves_itself()
+
+
+@pytest.mark.parametrize("point", [*RETRY[1:], *DELIVERY])
+async def test_a_caller_who_leaves_ends_the_waiting_and_not_the_work(case: Case, point: str) -> None:
+    running = await held_at(case, point)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    case.world.release(owner(point))
+    executions = await case.proves_itself()
+    assert [one["execution_status"] for one in executions] == ["delivered"] * 2
+
+
+@pytest.mark.parametrize("point", ["retry.permitted", DELIVERY[1], DELIVERY[2]])
+async def test_a_deadline_that_passes_ends_the_waiting_and_not_the_work(case: Case, point: str) -> None:
+    await case.fail()
+    await case.patiently(case.approve)
+    case.world.order(point, "hold")
+    running = asyncio.create_task(case.run(timeout=0.5))
+    await case.world.held(owner(point))
+    with pytest.raises(Refused) as refused:
+        await running
+    assert refused.value.reason == "deadline_exceeded"
+    case.world.release(owner(point))
+    executions = await case.proves_itself()
+    assert [one["execution_status"] for one in executions] == ["delivered"] * 2
+
+
+async def test_a_permit_that_arrives_after_the_fence_sends_nothing(case: Case) -> None:
+    running = await held_at(case, "retry.permitted")
+    ids = [one["execution_id"] for one in await case.records("retry", "retry_intent")]
+    request = delivery_pb2.SettleRequest(execution_ids=ids)
+    answer = await case.call("delivery", "Settle", request, "service:retry", "service")
+    assert {one.result.skipped_reason for one in answer.settlements} == {"fenced"}
+    case.world.release("retry")
+    await ends(running)
+    assert "cavra-execution-id" not in {name for one in case.receiver.received for name in one.headers}
+    executions = await case.proves_itself()
+    assert {(one["execution_status"], one["skipped"]) for one in executions} == {("skipped", "fenced")}
+
+
+@pytest.mark.parametrize("point", RESOLVED)
+async def test_a_resolution_reaches_delivery_whoever_dies(case: Case, point: str) -> None:
+    running = await held_at(case, "delivery.retry.attempted")
+    case.world.kill("delivery")
+    case.world.start("delivery")
+    await ends(running)
+    executions = await case.settled()
+    unknown = [one["execution_id"] for one in executions if one["execution_status"] == "unknown"]
+    assert unknown
+    case.world.order(point, "kill")
+    sent = bool(case.receiver.count_by("cavra-execution-id")[unknown[0]])
+    resolving = asyncio.create_task(case.resolve(unknown[0], sent))
+    await case.world.ended(owner(point))
+    if owner(point) == "retry":
+        await _over(resolving)
+    case.world.start(owner(point))
+    await _over(resolving)
+    await case.proves_itself()
+
+
+@pytest.mark.parametrize("point", FIRST)
+async def test_a_first_send_that_dies_is_recorded_and_can_be_retried(case: Case, point: str) -> None:
+    case.receiver.status = 503
+    case.world.order(point, "kill")
+    request = delivery_pb2.DeliverAuditRequest(retries=0, timeout_seconds=5)
+    with pytest.raises(Refused):
+        await case.call("delivery", "DeliverAudit", request)
+    await case.world.ended("delivery")
+    case.world.start("delivery")
+    case.receiver.status = 200
+    failures = (await case.call("delivery", "ListFailures", delivery_pb2.ListFailuresRequest())).failures
+    assert len(failures) == (0 if point.endswith("before_attempt") else 1)
+    for failure in failures:
+        case.deliveries.append(failure.key.delivery_id)
+        case.keys.append(failure.key)
+        assert failure.failure_count == 1
+        arrived = len(case.receiver.received)
+        await case.patiently(case.approve)
+        await case.patiently(case.run)
+        assert len(case.receiver.received) == arrived + 1
+        assert not any(one.open for one in await case.failures())
+
+
+async def _over(task: asyncio.Task[object]) -> None:
+    with suppress(Refused):
+        await task
