@@ -172,6 +172,13 @@ async def test_what_is_left_out_is_left_to_the_service(fakes: FakeServices) -> N
     assert not asked.HasField("require_retry_ack")
 
 
+async def test_a_cadence_is_read_the_same_wherever_it_stands(fakes: FakeServices) -> None:
+    await fakes.request("POST", AD, json={"cadence": " On-Demand "})
+    assert fakes.script.requests["DeliverAudit"].cadence == "on_demand"
+    await fakes.request("POST", AD + "/worker-run", json={"schedule": {"cadence": " On-Demand "}})
+    assert fakes.script.requests["RunWorker"].schedule.cadence == "on_demand"
+
+
 async def test_older_names_are_understood(fakes: FakeServices) -> None:
     await fakes.request("POST", R + "/escalation-plan", json={"default_slo": {"acknowledgement_minutes": 5}})
     assert fakes.script.requests["PlanEscalation"].acknowledgement_minutes == 5

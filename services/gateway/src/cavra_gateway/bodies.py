@@ -6,6 +6,7 @@ from pydantic import Field
 
 from cavra_gateway.fields import (
     Body,
+    Cadence,
     DecimalText,
     ExternalRef,
     Id,
@@ -123,9 +124,7 @@ class DeliverAuditBody(AuditPackageBody):
         description='"all", or a comma list of connectors; by default `provider`, else all.',
         examples=["webhook"],
     )
-    cadence: Annotated[str, Field(max_length=64)] = Field(
-        "on_demand", description="A registered name, e.g. on_demand or daily."
-    )
+    cadence: Cadence = Field("on_demand", description="A registered name, e.g. on_demand or daily.")
     schedule_ref: Id | None = Field(None, description="Reference of the schedule that asked for it.")
     next_delivery_at: Moment = Field(
         None, description="When the next delivery is due.", examples=["2026-12-01T09:00:00+00:00"]
@@ -249,7 +248,7 @@ class WorkerScheduleBody(Body):
     schedule_interval_minutes: Annotated[int, Field(ge=1, le=10_080)] | None = Field(
         None, description="Alias of interval_minutes."
     )
-    cadence: Annotated[str, Field(max_length=64)] | None = Field(None, description="A registered name.")
+    cadence: Cadence | None = Field(None, description="A registered name.")
     enabled: bool = Field(True, description="Whether the schedule is on.")
 
 

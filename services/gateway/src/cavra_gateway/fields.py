@@ -110,4 +110,5 @@ DecimalText = Annotated[
         {"anyOf": [{"type": "number", "minimum": 1, "maximum": 10}, {"type": "string", "maxLength": 6}]}
     ),
 ]
+Cadence = Annotated[str, Field(max_length=64), BeforeValidator(enum_text)]
 AlertLevel = Annotated[str, OneOf("healthy", "warning", "critical")]

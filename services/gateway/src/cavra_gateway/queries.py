@@ -114,7 +114,7 @@ class HistoryQuery(Page):
     alert_level: AlertLevel | None = Field(None, description="Of one alert level.")
     audit_id: Text | None = Field(None, description="About one audit package.")
     delivery_id: Text | None = Field(None, description="About one delivery.")
-    cadence: Lower | None = Field(None, description="Of one cadence.")
+    cadence: Enum | None = Field(None, description="Of one cadence.")
     run_id: Text | None = Field(None, description="Of one worker run.")
     execution_id: Text | None = Field(None, description="Of one execution.")
     execution_status: ExecutionStatus | None = Field(None, description="Execution records alone.")

@@ -148,7 +148,7 @@ async def deliver_audit(
         pb.DeliverAuditRequest(
             filters=_filters(body),
             providers=providers,
-            cadence=body.cadence.strip().lower().replace("-", "_"),
+            cadence=body.cadence,
             schedule_ref=body.schedule_ref,
             next_delivery_at=timestamp(body.next_delivery_at),
             retries=body.retries,
