@@ -137,7 +137,7 @@ async def test_a_deadline_that_passes_ends_the_waiting_and_not_the_work(case: Ca
     await case.fail()
     await case.patiently(case.approve)
     case.world.order(point, "hold")
-    running = asyncio.create_task(case.run(timeout=0.5))
+    running = asyncio.create_task(case.run(timeout=1.0))
     await case.world.held(owner(point))
     with pytest.raises(Refused) as refused:
         await running
@@ -158,6 +158,31 @@ async def test_a_permit_that_arrives_after_the_fence_sends_nothing(case: Case) -
     assert "cavra-execution-id" not in {name for one in case.receiver.received for name in one.headers}
     executions = await case.proves_itself()
     assert {(one["execution_status"], one["skipped"]) for one in executions} == {("skipped", "fenced")}
+
+
+async def test_a_retry_process_settles_what_its_dead_sibling_claimed(case: Case) -> None:
+    with case.world.sibling() as sibling:
+        running = await held_at(case, "retry.claimed")
+        case.world.kill("retry")
+        await ends(running)
+        own, case.world.addresses["retry"] = case.world.addresses["retry"], sibling
+        try:
+            executions = await case.settled()
+        finally:
+            case.world.addresses["retry"] = own
+    case.world.start("retry")
+    assert {(one["execution_status"], one["skipped"]) for one in executions} == {("skipped", "fenced")}
+    await case.proves_itself()
+
+
+async def test_runs_on_two_processes_of_one_store_send_each_item_once(case: Case) -> None:
+    await case.fail(4)
+    await case.patiently(case.approve)
+    with case.world.sibling() as sibling:
+        runs = [case.patiently(lambda at=at: case.run(at=at)) for at in ("", sibling) * 4]  # type: ignore[misc]
+        answers = await asyncio.gather(*runs)
+    assert sum(len(answer.results) for answer in answers) == 4
+    await case.proves_itself()
 
 
 @pytest.mark.parametrize("point", RESOLVED)

@@ -3,7 +3,8 @@
 import asyncio
 import signal
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 import orjson
@@ -52,6 +53,17 @@ class World:
             self.processes[name].ready()
             self.addresses |= self.processes[name].addresses
 
+    @contextmanager
+    def sibling(self) -> Iterator[str]:
+        """A second retry process on the same store, while this is open; gives its address."""
+        known = {f"CAVRA_{one.upper()}_ADDRESS": at for one, at in self.addresses.items()}
+        process = self.home.start("serve", "retry", "--port", "0", **known)
+        process.ready()
+        try:
+            yield process.addresses["retry"]
+        finally:
+            process.kill()
+
     def order(self, point: str, action: str) -> None:
         """At this step, once, this happens."""
         self._order.write_text(f"{point}:{action}")
@@ -99,10 +111,11 @@ class Case:
         who: str = "olga",
         role: str = "operator",
         timeout: float = PATIENCE,
+        at: str = "",
     ) -> Any:
-        """One call, over a connection of its own."""
+        """One call, over a connection of its own; to another address than the service's when one is given."""
         token = self.world.home.issuer.token(who, [role])
-        channel = connect(self.world.addresses[service])
+        channel = connect(at or self.world.addresses[service])
         try:
             stub: Any = _STUBS[service](channel)
             asked = getattr(stub, method, None) or getattr(EvidenceLogStub(channel), method)
@@ -157,12 +170,12 @@ class Case:
                 )
                 await self.call("retry", "DecideApproval", decision, "anna", "approver")
 
-    async def run(self, timeout: float = PATIENCE) -> Any:
+    async def run(self, timeout: float = PATIENCE, at: str = "") -> Any:
         """A live run."""
         request = pb.RunWorkerRequest(
             execute=True, retry_policy=_IMMEDIATE, retries=0, timeout_seconds=5, max_retry_deliveries=25
         )
-        return await self.call("retry", "RunWorker", request, timeout=timeout)
+        return await self.call("retry", "RunWorker", request, timeout=timeout, at=at)
 
     async def failures(self) -> list[Any]:
         """This test's failures, open or not."""

@@ -382,6 +382,37 @@ async def test_a_claim_that_delivery_never_heard_of_is_fenced_and_recorded_skipp
     assert len(retry.fake.sends) == 1
 
 
+async def test_a_forged_outcome_is_not_recorded_and_keeps_no_other_waiting(
+    opened: Any, monkeypatch: Any
+) -> None:
+    monkeypatch.setenv("CAVRA_RECONCILE_INTERVAL_SECONDS", "0.05")
+    retry = await opened()
+    retry.fake.lose_answers = True
+    send = type(retry.fake)._send
+
+    async def forged(self: Any, request: Any, actor: Any) -> Any:
+        result = await send(self, request, actor)
+        result.delivery.signature = b"x" * 64
+        return result
+
+    monkeypatch.setattr(type(retry.fake), "_send", forged)
+    async with retry.running():
+        for provider in ("chat", "hook"):
+            await retry.fail(provider)
+        plan = await retry.plan()
+        for provider in ("chat", "hook"):
+            await retry.acknowledge(plan, provider=provider)
+        approval = await retry.plan_approval()
+        for provider in ("chat", "hook"):
+            await retry.decide(approval, provider=provider)
+        first, second = (await retry.run()).results
+        assert not first.HasField("execution")
+        assert not second.HasField("execution")
+        record = (await retry.next_execution())["retry_execution_record"]
+        assert record["skipped"] == "fenced", "the one that was never sent"
+        assert len(await retry.raw(metadata_kind=BY_NOUN["execution_record"].kind)) == 1
+
+
 async def test_what_delivery_is_still_sending_is_asked_for_again(opened: Any, monkeypatch: Any) -> None:
     monkeypatch.setenv("CAVRA_RECONCILE_INTERVAL_SECONDS", "0.05")
     retry = await opened()

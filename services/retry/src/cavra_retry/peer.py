@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 import grpc
+import structlog
 from cavra.delivery.v1 import delivery_pb2 as pb
 from cavra.delivery.v1 import delivery_pb2_grpc as delivery_rpc
 from cavra.evidence.v1 import evidence_pb2 as evidence
@@ -18,6 +19,8 @@ from cavra_verify.signatures import RECORD_TYPE, SignatureError, verify_signatur
 
 from cavra_retry.domain.executions import Claim, Outcome, Status
 from cavra_retry.domain.failures import Content, Description, Failure, FailureKey
+
+log = structlog.get_logger()
 
 _PAGE: Final = 500
 _BATCH: Final = 100
@@ -114,7 +117,7 @@ class Delivery:
     async def send(self, permitted: Sequence[Permitted], sending: Sending) -> AsyncIterator[Sent]:
         """Send claimed retries; each answer as soon as delivery has made it durable.
 
-        Raises SignatureError for a record that delivery's key did not sign.
+        Raises SignatureError for a record that delivery's key did not sign for this execution.
         """
         request = pb.SendRetriesRequest(
             sends=list(map(_send, permitted)),
@@ -131,14 +134,21 @@ class Delivery:
     async def settle(self, execution_ids: Sequence[str]) -> AsyncIterator[Sent]:
         """What became of executions, for good; those that delivery is still sending are left out.
 
-        One that never began is fenced by this: `skipped`, for the reason "fenced". Raises SignatureError as `send`.
+        One that never began is fenced by this: `skipped`, for the reason "fenced". An outcome that delivery's key did not sign is left out
+        and logged: it must not keep the others waiting.
         """
         for at in range(0, len(execution_ids), _BATCH):
             request = pb.SettleRequest(execution_ids=execution_ids[at : at + _BATCH])
             response = await self._caller.unary(self._stub.Settle, request)
             for one in response.settlements:
-                if not one.in_progress:
-                    yield self._sent(one.result)
+                if one.in_progress:
+                    continue
+                try:
+                    sent = self._sent(one.result)
+                except ValueError:
+                    log.error("outcome_not_signed_by_delivery", execution_id=one.execution_id)
+                else:
+                    yield sent
 
     async def resolve(self, resolution: evidence.Record) -> None:
         """Close or reopen the failure of an unknown execution, as a resolution in our log says. Again, it changes nothing."""
