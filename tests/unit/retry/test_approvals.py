@@ -11,6 +11,7 @@ from cavra_retry.domain.approvals import ApprovalPolicy, Candidate, Entry, Reque
 from cavra_retry.domain.failures import Description
 from cavra_retry.domain.items import ENDED
 
+from tests.support.log import appended
 from tests.support.retries import CONTENT, NOW, ack, actor, decision, failure, item, plan_item
 
 FLOOR = ApprovalPolicy(1, 240, separation_of_duties=True, require_retry_ack=True)
@@ -150,6 +151,20 @@ def test_an_approval_plan_of_many_counts_all_and_lists_what_fits() -> None:
     in_order = [one.key.delivery_id for one in failures]
     assert listed == sorted(listed, key=in_order.index)
     assert set(in_order[40:]) <= set(listed)
+
+
+def test_an_approval_plan_fits_into_a_record_whatever_script_its_names_are_in() -> None:
+    decided = tuple(replace(decision("bob", "deferred"), name="\u611b" * 120) for _ in range(10))
+    failures = [failure() for _ in range(30)]
+    candidates = [
+        Candidate(plan_item(one), one, Description(CONTENT), None, item(one, decisions=decided))
+        for one in failures
+    ]
+    item_ids = [new_id("gordackretryitem") for _ in candidates]
+    request = Request(new_id("gordackretryapproval"), FLOOR, actor("sam"), NOW, item_ids)
+    draft = plan_approval(request, candidates, new_id("gordackretry"), 0).draft
+    (entry,) = appended(draft, hashes={cause.id: "f" * 64 for cause in draft.causes}).entries
+    assert len(entry.canonical) <= 48 * 1024
 
 
 def test_a_request_may_only_tighten_the_installations_policy() -> None:

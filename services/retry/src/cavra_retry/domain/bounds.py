@@ -34,7 +34,7 @@ def listed(
 def encoded_size(part: Part, causes: Sequence[Cause]) -> int:
     """Bytes that a part takes in its record, with its causes, its trace id and that trace's chain."""
     named = sum(len(cause.id) + len(cause.kind) + _CAUSE_BYTES for cause in causes)
-    return len(part.model_dump_json()) + named + _TRACE_BYTES
+    return len(part.model_dump_json().encode()) + named + _TRACE_BYTES
 
 
 def traces(delivery_ids: Sequence[str]) -> tuple[str, ...]:
