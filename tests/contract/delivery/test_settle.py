@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 from cavra.delivery.v1 import delivery_pb2 as pb
+from cavra_delivery.sends import SendMachine
 from cavra_evidence.ids import new_id
+from cavra_service.errors import Refused
 
 from tests.contract.delivery.desk import Desk, envelope, webhook
 from tests.support.receiver import Receiver
@@ -119,3 +121,23 @@ async def test_settling_takes_ids_of_executions_and_the_role_service(desk: Desk)
         assert await desk.refusal("Settle", request, desk.service) == ("invalid_value", "execution_ids")
     request = pb.SettleRequest(execution_ids=[new_id("gordackretryexec")])
     assert await desk.refusal("Settle", request) == ("role_required", "")
+
+
+async def test_an_attempt_whose_record_failed_is_recorded_unknown(
+    desk: Desk, receiver: Receiver, failure: pb.Failure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claim = await desk.claim(failure)
+
+    async def broken(*args: Any) -> Any:
+        raise OSError("no space left")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SendMachine, "_settle", broken)
+        with pytest.raises(Refused):
+            await desk.retry(claim)
+    [settled] = await settle(desk, claim.execution_id)
+    assert settled.result.outcome == pb.SEND_OUTCOME_UNKNOWN
+    assert envelope(settled.result.delivery)["delivery"]["deliveries"][0]["error"] == "outcome_unknown"
+    assert len(receiver.received) == 2
+    [after] = await desk.failures()
+    assert (after.outcome_unknown, after.in_flight) == (True, False)

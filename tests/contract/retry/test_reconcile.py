@@ -1,0 +1,106 @@
+"""Claims whose outcome was lost on the way: each is settled, and nothing is sent again to find out."""
+
+from typing import Any
+
+from cavra.retry.v1 import retry_pb2 as pb
+from cavra_verify.kinds import BY_NOUN
+
+from tests.support.retry_desk import envelope
+
+
+async def test_an_answer_that_was_lost_is_asked_for_again(opened: Any, monkeypatch: Any) -> None:
+    monkeypatch.setenv("CAVRA_RECONCILE_INTERVAL_SECONDS", "0.05")
+    retry = await opened()
+    retry.fake.lose_answers = True
+    async with retry.running():
+        failure = await retry.fail()
+        await retry.approved()
+        answer = await retry.run()
+        (result,) = answer.results
+        assert not result.HasField("execution")
+        execution = await retry.next_execution()
+    record = execution["retry_execution_record"]
+    assert (record["execution_status"], record["executed_by"]) == ("delivered", "erin")
+    assert record["delivery_metadata_id"] in {cause["id"] for cause in execution["causes"]}
+    assert failure.open is False
+
+
+async def test_an_outcome_lost_with_the_process_is_recorded_at_the_next_start(opened: Any) -> None:
+    retry = await opened()
+    retry.fake.lose_answers = True
+    async with retry.running():
+        await retry.fail()
+        await retry.approved()
+        await retry.run()
+    async with retry.running():
+        execution = await retry.next_execution()
+    assert execution["execution_status"] == "delivered"
+    assert len(retry.fake.sends) == 1
+
+
+async def test_a_claim_that_delivery_never_heard_of_is_fenced_and_recorded_skipped(
+    opened: Any, monkeypatch: Any
+) -> None:
+    monkeypatch.setenv("CAVRA_RECONCILE_INTERVAL_SECONDS", "0.05")
+    retry = await opened()
+
+    async def lost(self: Any, request: Any, context: Any) -> Any:
+        raise ConnectionError
+
+    monkeypatch.setattr(type(retry.fake), "_send", lost)
+    async with retry.running():
+        await retry.fail()
+        await retry.approved()
+        (result,) = (await retry.run()).results
+        assert not result.HasField("execution")
+        record = (await retry.next_execution())["retry_execution_record"]
+        assert (record["execution_status"], record["skipped"]) == ("skipped", "fenced")
+        assert (record["delivery_metadata_id"], record["delivery_success"]) == ("", False)
+        answer = await retry.run(retry_policy=pb.RetryPolicy(allow_immediate_retry=True))
+        run = envelope(answer.run)[BY_NOUN["worker_run"].key]
+        assert [one["reason"] for one in run["follow_up_actions"]] == ["approval_used"]
+    assert len(retry.fake.sends) == 1
+
+
+async def test_a_forged_outcome_is_not_recorded_and_keeps_no_other_waiting(
+    opened: Any, monkeypatch: Any
+) -> None:
+    monkeypatch.setenv("CAVRA_RECONCILE_INTERVAL_SECONDS", "0.05")
+    retry = await opened()
+    retry.fake.lose_answers = True
+    send = type(retry.fake)._send
+
+    async def forged(self: Any, request: Any, actor: Any) -> Any:
+        result = await send(self, request, actor)
+        result.delivery.signature = b"x" * 64
+        return result
+
+    monkeypatch.setattr(type(retry.fake), "_send", forged)
+    async with retry.running():
+        for provider in ("chat", "hook"):
+            await retry.fail(provider)
+        plan = await retry.plan()
+        for provider in ("chat", "hook"):
+            await retry.acknowledge(plan, provider=provider)
+        approval = await retry.plan_approval()
+        for provider in ("chat", "hook"):
+            await retry.decide(approval, provider=provider)
+        first, second = (await retry.run()).results
+        assert not first.HasField("execution")
+        assert not second.HasField("execution")
+        record = (await retry.next_execution())["retry_execution_record"]
+        assert record["skipped"] == "fenced", "the one that was never sent"
+        assert len(await retry.raw(metadata_kind=BY_NOUN["execution_record"].kind)) == 1
+
+
+async def test_what_delivery_is_still_sending_is_asked_for_again(opened: Any, monkeypatch: Any) -> None:
+    monkeypatch.setenv("CAVRA_RECONCILE_INTERVAL_SECONDS", "0.05")
+    retry = await opened()
+    retry.fake.lose_answers = True
+    retry.fake.in_progress = 3
+    async with retry.running():
+        await retry.fail()
+        await retry.approved()
+        await retry.run()
+        assert (await retry.next_execution())["execution_status"] == "delivered"
+    assert retry.fake.in_progress == 0
