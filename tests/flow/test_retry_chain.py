@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,6 +13,7 @@ import yaml
 from cavra.delivery.v1 import delivery_pb2 as delivery
 from cavra.delivery.v1.delivery_pb2_grpc import DeliveryServiceStub
 from cavra.retry.v1 import retry_pb2 as pb
+from cavra_retry.background import TASK
 from cavra_verify.kinds import BY_NOUN
 from cavra_verify.permits import Permit
 
@@ -91,6 +92,59 @@ def reasons(answer: Any) -> list[str]:
     """Why a run left what it left."""
     run = envelope(answer.run)["acknowledgement_audit_delivery_worker_run"]
     return [one["reason"] for one in run["follow_up_actions"]]
+
+
+@pytest.fixture
+async def worker(chain: Chain, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Callable[[int], Any]]:
+    """A second retry service on the same store, whose worker looks every 10 ms; waits until it has looked so often."""
+    monkeypatch.setenv("CAVRA_WORKER_INTERVAL_SECONDS", "0.01")
+    looks, looked = 0, asyncio.Condition()
+    clock, loop = chain.clock, asyncio.get_running_loop()
+
+    async def tell() -> None:
+        nonlocal looks
+        async with looked:
+            looks += 1
+            looked.notify_all()
+
+    def counted() -> datetime:
+        loop.create_task(tell())
+        return clock()
+
+    async def wait_for(count: int) -> None:
+        async with asyncio.timeout(10), looked:
+            target = looks + count
+            await looked.wait_for(lambda: looks >= target)
+
+    monkeypatch.setattr(chain, "clock", counted)
+    chain.settings = chain.settings.model_copy(update={"worker_enabled": True})
+    async with chain.running():
+        yield wait_for
+
+
+async def test_the_worker_sends_what_is_approved_once_it_is_due_without_anybody_asking(
+    chain: Chain, worker: Callable[[int], Any], receiver: Receiver
+) -> None:
+    await chain.deliver()
+    await chain.approved()
+    receiver.status = 200
+    size = (await chain.counters())["size"]
+    await worker(5)
+    assert (await chain.counters())["size"] == size, "a look that takes nothing writes nothing"
+    chain.ahead = timedelta(minutes=16)
+    record = (await chain.next_execution())["retry_execution_record"]
+    assert (record["execution_status"], record["executed_by"]) == ("delivered", "service:retry")
+    assert receiver.count_by("cavra-execution-id")[record["execution_id"]] == 1
+    (run,) = await chain.records(metadata_kind=BY_NOUN["worker_run"].kind)
+    assert (run["actor"]["sub"], run["dry_run"]) == ("service:retry", False)
+    size = (await chain.counters())["size"]
+    await worker(5)
+    assert ((await chain.counters())["size"], len(receiver.received)) == (size, 2)
+
+
+async def test_without_the_setting_nothing_is_sent_by_itself(chain: Chain) -> None:
+    assert not chain.settings.worker_enabled
+    assert TASK not in {task.get_name() for task in asyncio.all_tasks()}
 
 
 async def test_a_failed_delivery_is_reviewed_approved_executed_once_and_cleared(

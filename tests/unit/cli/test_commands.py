@@ -35,6 +35,12 @@ def test_a_token_stands_alone_on_standard_output_and_names_who_it_is_for(tmp_pat
     assert identity.roles == {"operator", "auditor"}
 
 
+def test_only_the_retry_service_has_a_worker() -> None:
+    result = cavra("serve", "delivery", "--worker")
+    assert result.exit_code == 2
+    assert "only the retry service has a worker" in result.stderr
+
+
 def test_a_token_of_another_installation_is_refused(tmp_path: Path) -> None:
     foreign = cavra(
         "token", "create", "--actor", "eve", "--role", "operator", "--data-dir", str(tmp_path / "a")

@@ -84,6 +84,8 @@ class Settings(BaseSettings):
 
     call_timeout_seconds: float = Field(20.0, gt=0)
     """Deadline of a call to another service that has none of its own."""
+    worker_enabled: bool = False
+    """Whether the retry service sends on a timer what is approved, without anybody asking for a run."""
     drain_seconds: float = Field(5.0, ge=0)
     """How long calls under way may take to finish when a service stops."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"

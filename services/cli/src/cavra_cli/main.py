@@ -31,6 +31,15 @@ Host = Annotated[
     str | None, typer.Option(help="Interface to listen on.", show_default="127.0.0.1, or CAVRA_HOST")
 ]
 
+Worker = Annotated[
+    bool,
+    typer.Option(
+        "--worker",
+        help="Send on a timer what is approved and due, every CAVRA_WORKER_INTERVAL_SECONDS.",
+        show_default="off, or CAVRA_WORKER_ENABLED",
+    ),
+]
+
 
 @app.command()
 def api(
@@ -39,9 +48,10 @@ def api(
         int | None, typer.Option(help="HTTP port; 0 takes a free one.", show_default="8000")
     ] = None,
     data_dir: DataDir = None,
+    worker: Worker = False,
 ) -> None:
     """Start all services and the gateway in one process, with a local issuer of tokens. Ctrl-C drains and stops."""
-    settings = _settings(host=host, gateway_port=port, data_dir=data_dir)
+    settings = _settings(host=host, gateway_port=port, data_dir=data_dir, worker_enabled=worker or None)
     configure_logs(settings.log_level)
     _issuer(settings).prepare()
     _run(until_stopped(everything(settings), announce))
@@ -53,12 +63,16 @@ def serve(
     host: Host = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one.")] = None,
     data_dir: DataDir = None,
+    worker: Worker = False,
 ) -> None:
     """Start one service alone. Where it finds the others: CAVRA_DELIVERY_ADDRESS, CAVRA_RETRY_ADDRESS, CAVRA_RECOVERY_ADDRESS."""
     if service not in installed():
         held = ", ".join(installed()) or "no service"
         raise typer.BadParameter(f"no such service here; this environment holds {held}", param_hint="service")
-    settings = _settings(host=host, data_dir=data_dir, **{f"{service}_port": port})
+    if worker and service != "retry":
+        raise typer.BadParameter("only the retry service has a worker", param_hint="--worker")
+    given = {f"{service}_port": port, "worker_enabled": worker or None}
+    settings = _settings(host=host, data_dir=data_dir, **given)
     configure_logs(settings.log_level)
     _run(until_stopped(one(service, settings), announce))
 

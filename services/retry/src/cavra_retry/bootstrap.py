@@ -14,6 +14,7 @@ from cavra_service.server import serving
 from cavra_service.settings import Settings
 from cavra_service.tls import channel_credentials, server_credentials
 
+from cavra_retry.background import working
 from cavra_retry.execution import Executor, OwnedTasks, keep_reconciling
 from cavra_retry.peer import Delivery
 from cavra_retry.resolutions import Resolver
@@ -45,9 +46,11 @@ async def start(settings: Settings, clock: Callable[[], datetime] = utc_now) -> 
             address = f"{own.host}:{own.retry_port}"
             servicers = [retry_servicer(parts), evidence_servicer(store)]
             sent_keys = Keys(store, clock)
-            async with serving(
-                servicers, verifier, address, own.drain_seconds, sent_keys, server_credentials(own)
-            ) as bound:
+            credentials = server_credentials(own)
+            async with (
+                serving(servicers, verifier, address, own.drain_seconds, sent_keys, credentials) as bound,
+                working(parts),
+            ):
                 yield bound
         finally:
             reconciling.cancel()

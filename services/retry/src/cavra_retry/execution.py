@@ -138,6 +138,11 @@ class Executor:
             return Ran(record_of_entry(plan, origin), record_of_entry(entries[-1], origin), results)
         raise Conflict("run: others were faster each time")
 
+    async def would_take(self, request: RunRequest, planned: Planned) -> bool:
+        """Whether a live run would claim something, or end an item that is about something else by now. Writes nothing."""
+        selection = select(request, planned, await self._approvals(request, planned))
+        return bool(selection.items or selection.changed)
+
     async def _commit_run(
         self,
         request: RunRequest,

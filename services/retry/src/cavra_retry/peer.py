@@ -39,9 +39,9 @@ _STATUSES: Final[Mapping[str, Status]] = {
 class Sending:
     """How long and how often one send is tried."""
 
-    retries: int
+    retries: int = 2
     """Further tries within one send."""
-    timeout_seconds: int
+    timeout_seconds: int = 10
     """Seconds one try may take."""
 
     def deadline(self, sends: int) -> timedelta:

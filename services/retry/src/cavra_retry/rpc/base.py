@@ -17,8 +17,7 @@ from cavra_retry.settings import RetrySettings
 
 T = TypeVar("T")
 
-_DEFAULT_RETRIES: Final = 2
-_DEFAULT_TIMEOUT_SECONDS: Final = 10
+_SENDING: Final = Sending()
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +91,6 @@ def retry_policy(policy: pb.RetryPolicy, settings: RetrySettings) -> RetryPolicy
 def sending(message: Any) -> Sending:
     """How sends are tried, as a request says."""
     return Sending(
-        bounded(message, "retries", _DEFAULT_RETRIES, 0, 10),
-        bounded(message, "timeout_seconds", _DEFAULT_TIMEOUT_SECONDS, 1, 120),
+        bounded(message, "retries", _SENDING.retries, 0, 10),
+        bounded(message, "timeout_seconds", _SENDING.timeout_seconds, 1, 120),
     )

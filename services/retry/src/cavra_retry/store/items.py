@@ -1,6 +1,7 @@
 """Approval items, their decisions and executions, as rows."""
 
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from cavra_evidence.draft import Actor, Cause
@@ -105,6 +106,12 @@ async def live_items(store: Store) -> dict[FailureKey, Item]:
     """All items that may still be decided on, claimed or settled. A failure has one at most."""
     found = [await _with_decisions(store, row) for row in await store.rows("live_items")]
     return {one.key: one for one in found}
+
+
+async def approved(store: Store, now: datetime, limit: int) -> list[FailureKey]:
+    """Failures whose item is approved and has not expired, at most `limit`, those that end first before others."""
+    rows = await store.rows("approved_items", now=text(now), limit=limit)
+    return [FailureKey(row["delivery_id"], row["audit_id"], row["provider"]) for row in rows]
 
 
 async def _with_decisions(store: Store, row: Row) -> Item:

@@ -99,6 +99,11 @@ ORDER BY attempt_number DESC, generation DESC LIMIT 1;
 -- Items that may still be decided on, claimed or settled.
 SELECT * FROM approval_items WHERE state IN ('open', 'approved', 'claimed');
 
+-- name: approved_items
+-- Failures whose item may be claimed, those that end first before others.
+SELECT delivery_id, audit_id, provider FROM approval_items WHERE state = 'approved' AND expires_at > :now
+ORDER BY expires_at LIMIT :limit;
+
 -- name: add_item_decision
 -- Keep a decision.
 INSERT INTO item_decisions (item_id, position, decision_id, state, iss, sub, name, decided_at)
