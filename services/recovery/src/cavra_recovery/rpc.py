@@ -62,7 +62,7 @@ class RecoveryService(rpc.RecoveryServiceServicer):
             gauges = closures.opened(len(opened), live)
             return await self._store.commit(Commit([draft], [*recoveries.supersede(live), *opened], gauges))
 
-        (entry,) = await decided(self._store, decide)
+        (entry,) = await decided(self._store, "playbooks", decide)
         return pb.CreatePlaybookResponse(playbook=record_of_entry(entry, self._store.origin))
 
     async def CloseRecovery(self, request: pb.CloseRecoveryRequest, context: Any) -> pb.CloseRecoveryResponse:
@@ -85,7 +85,8 @@ class RecoveryService(rpc.RecoveryServiceServicer):
                 Commit([draft], [recoveries.move(current, asked.state, closure_id)], moved)
             )
 
-        (entry,) = await decided(self._store, decide)
+        subject = f"{request.playbook_id}/{request.provider}"
+        (entry,) = await decided(self._store, subject, decide)
         return pb.CloseRecoveryResponse(closure=record_of_entry(entry, self._store.origin))
 
     async def _load(self, playbook_id: str, provider: str) -> Recovery:

@@ -128,7 +128,8 @@ class Drills(Topic):
                 Commit([one.draft for one in done], statements, {"outstanding_acknowledgements": moved})
             )
 
-        return await decided(self._store, decide)
+        subject = " ".join(sorted({f"{one.schedule_id}/{one.provider}" for one in wanted}))
+        return await decided(self._store, subject, decide)
 
     async def _decide(self, wanted: Sequence[_Wanted], actor: Actor) -> list[Acknowledged]:
         """Each acknowledgement in turn; a later one of the same notice builds on the earlier."""

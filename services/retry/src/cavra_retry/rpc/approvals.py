@@ -1,12 +1,10 @@
 """Approval plans and decisions."""
 
-import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
-from weakref import WeakValueDictionary
 
 from cavra.retry.v1 import retry_pb2 as pb
 from cavra_evidence.draft import Actor
@@ -49,11 +47,6 @@ _VERBS: Final[dict[int, Verb]] = {
 class Approvals(Topic):
     """PlanApproval and DecideApproval."""
 
-    def __init__(self, parts: Parts) -> None:
-        super().__init__(parts)
-        # Those who decide on one item take turns: each would else find its version moved by the other.
-        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
-
     async def PlanApproval(self, request: pb.PlanApprovalRequest, context: Any) -> pb.PlanApprovalResponse:
         """See the contract."""
         parts, asked, actor = self._parts, request.approval_policy, caller().actor
@@ -63,7 +56,7 @@ class Approvals(Topic):
             optional(asked, "separation_of_duties"),
             optional(asked, "require_retry_ack"),
         )
-        entry = await decided(self._parts.store, lambda: self._plan(policy, actor))
+        entry = await decided(parts.store, "approval plans", lambda: self._plan(policy, actor))
         return pb.PlanApprovalResponse(plan=record_of_entry(entry, parts.store.origin))
 
     async def _plan(self, policy: ApprovalPolicy, actor: Actor) -> Entry:
@@ -123,8 +116,7 @@ class Approvals(Topic):
             message = "acknowledge the retry, then plan its approval again"
             raise Refusal("acknowledgement_required", message, "provider")
         vote = Vote(verb, who.key, author, request.item_digest)
-        async with self._turns.setdefault(item_id, asyncio.Lock()):
-            return await decided(self._parts.store, lambda: self._decide(request, item_id, vote, who))
+        return await decided(store, item_id, lambda: self._decide(request, item_id, vote, who))
 
     async def _decide(
         self, request: pb.DecideApprovalRequest, item_id: str, vote: Vote, actor: Actor

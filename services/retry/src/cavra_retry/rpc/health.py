@@ -82,7 +82,9 @@ class HealthAlerts(Topic):
     ) -> pb.DeliverHealthAlertResponse:
         """Make the plan durable, then send it. Who was not reached is told again next time."""
         store = self._parts.store
-        entry, plan = await decided(self._parts.store, lambda: self._keep_alert(asked, health, eligible))
+        entry, plan = await decided(
+            self._parts.store, "alerts", lambda: self._keep_alert(asked, health, eligible)
+        )
         record, chosen = record_of_entry(entry, store.origin), plan.selected_providers
         if not chosen:
             return pb.DeliverHealthAlertResponse(plan=record, success=True)
@@ -163,7 +165,7 @@ class HealthAlerts(Topic):
             return (await store.commit(first))[0]
 
         return pb.AcknowledgeHealthAlertResponse(
-            acknowledgement=record_of_entry(await decided(self._parts.store, keep), store.origin)
+            acknowledgement=record_of_entry(await decided(store, f"{plan_id}/{provider}", keep), store.origin)
         )
 
     async def GetHealthAlertDashboard(
