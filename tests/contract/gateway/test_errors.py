@@ -188,10 +188,10 @@ async def test_a_refusal_of_a_service_keeps_its_reason_and_field(fakes: FakeServ
     status, problem, headers = await fakes.request("POST", AD + "/retry-plan", json={})
     assert (status, problem["reason"]) == (REASONS[reason][1], reason)
     assert problem["field"] == "some_field"
-    assert headers.get("retry-after") == ("1" if status == 503 else None)
+    assert headers.get("retry-after") == ("1" if status in (429, 503) else None)
 
 
-async def test_a_role_is_refused_by_the_service_that_asks_for_it(fakes: FakeServices) -> None:
+async def test_a_caller_without_the_role_is_refused(fakes: FakeServices) -> None:
     decisions = AD + "/retry-execution-approval-plans/p/decisions"
     status, problem, _ = await fakes.request("POST", decisions, json={"provider": "w"})
     assert (status, problem["reason"]) == (403, "role_required")

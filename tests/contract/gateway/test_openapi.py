@@ -11,6 +11,7 @@ import jsonschema_rs
 import pytest
 import schemathesis
 from cavra_gateway.app import create_app
+from cavra_gateway.limits import Limits
 from cavra_gateway.session import Gateway
 from cavra_gateway.settings import GatewaySettings
 from hypothesis import HealthCheck, settings
@@ -20,7 +21,7 @@ from schemathesis.specs.openapi import checks as openapi_checks
 from tests.contract.gateway.test_routes import ROUTES
 from tests.support.fake_services import FakeServices
 
-DOCUMENT = create_app(Gateway(GatewaySettings(), Mock(), Mock())).openapi()
+DOCUMENT = create_app(Gateway(GatewaySettings(), Mock(), Mock(), Limits(GatewaySettings()))).openapi()
 OPERATIONS = [
     (path, method, operation)
     for path, item in DOCUMENT["paths"].items()

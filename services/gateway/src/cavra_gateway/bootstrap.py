@@ -13,6 +13,7 @@ from cavra_service.runtime import Service
 from cavra_service.settings import Settings
 
 from cavra_gateway.app import create_app
+from cavra_gateway.limits import Limits
 from cavra_gateway.services import connected
 from cavra_gateway.session import Gateway
 from cavra_gateway.settings import GatewaySettings
@@ -43,7 +44,7 @@ async def start(settings: Settings) -> AsyncIterator[str]:
     """Serve HTTP and give the URL; drain on leaving. Raises OSError when the port is taken."""
     own = GatewaySettings(**settings.model_dump())
     async with connected(own) as services:
-        app = create_app(Gateway(own, TokenVerifier.of(own), services))
+        app = create_app(Gateway(own, TokenVerifier.of(own), services, Limits(own)))
         app.openapi()  # Made once, before anybody waits for it.
         config = uvicorn.Config(
             app,

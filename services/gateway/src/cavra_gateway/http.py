@@ -18,6 +18,7 @@ from fastapi.responses import Response
 from fastapi.routing import APIRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from cavra_gateway.access import ROLES
 from cavra_gateway.problems import of_validation, problem
 from cavra_gateway.session import authenticate
 
@@ -62,7 +63,7 @@ class Route(OpenRoute):
 
     async def prepared(self, request: Request) -> Request:
         """See OpenRoute."""
-        session = await authenticate(request)
+        session = await authenticate(request, ROLES.get(self.name, frozenset()))
         request.state.session = session
         if request.method != "POST":
             return request

@@ -40,7 +40,7 @@ def problem(refused: Refused) -> Response:
     headers: dict[str, str] = {}
     if status == 401:
         headers["www-authenticate"] = "Bearer"
-    elif status == 503:
+    elif status in (429, 503):
         headers["retry-after"] = "1"
     elif status == 413:
         headers["connection"] = "close"  # The rest of the body is not read.

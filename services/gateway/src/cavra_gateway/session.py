@@ -1,18 +1,17 @@
 """One request's session: who asks, and the services as that caller may call them."""
 
 from dataclasses import dataclass
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 from cavra_service.client import Caller
 from cavra_service.errors import Refused
 from cavra_service.idempotency import METADATA, checked
-from cavra_service.identity import ROLES, Identity, TokenVerifier
+from cavra_service.identity import Identity, TokenVerifier
 from fastapi import Depends, Request
 
+from cavra_gateway.limits import Limits
 from cavra_gateway.services import DOWN, Services
 from cavra_gateway.settings import GatewaySettings
-
-_ROLES: Final = frozenset(ROLES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +21,7 @@ class Gateway:
     settings: GatewaySettings
     verifier: TokenVerifier
     services: Services
+    limits: Limits
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,19 +71,34 @@ class Session:
             raise
 
 
-async def authenticate(request: Request) -> Session:
+async def authenticate(request: Request, roles: frozenset[str]) -> Session:
     """The session of a request's bearer token. A command's idempotency key goes with each of its calls: the services keep keys, not we.
 
-    Raises Refused `unauthenticated`, `invalid_token` or `role_required`; `invalid_value` for what is no key.
+    Raises Refused `unauthenticated`, `invalid_token`, or `role_required` for a caller with none of `roles`; `resource_exhausted` for one
+    too many; `invalid_value` for what is no key.
     """
     gateway: Gateway = request.app.state.gateway
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     token = token.strip() if scheme.lower() == "bearer" else ""
-    identity = await gateway.verifier.verify(token)
-    if not identity.roles & _ROLES:
-        raise Refused("role_required", "the caller has no role in this installation")
+    # A token that was good just now is served whatever else comes from its address: that may be a proxy's.
+    identity = gateway.verifier.known(token) or await _named(gateway, request, token)
+    gateway.limits.admit(identity.actor)
+    if not identity.roles & roles:
+        raise Refused("role_required", "the caller has none of the roles this route takes")
     key = checked(request.headers.getlist(METADATA)) if request.method == "POST" else ""
     return Session(identity, Caller(lambda: token, gateway.settings.call_timeout_seconds, key), gateway)
+
+
+async def _named(gateway: Gateway, request: Request, token: str) -> Identity:
+    address = request.client.host if request.client else ""
+    if token:
+        gateway.limits.may_try(address)
+    try:
+        return await gateway.verifier.verify(token)
+    except Refused as refused:
+        if refused.http_status == 401:
+            gateway.limits.failed(address, refused.reason)
+        raise
 
 
 def _current(request: Request) -> Session:

@@ -25,6 +25,15 @@ class GatewaySettings(Settings):
     metadata_mode: str = "service"
     """What the console is told about where metadata lives."""
 
+    rate_limit_per_second: int = Field(500, ge=0)
+    """Requests a second that one subject may make in the long run; 0 for any number."""
+
+    rate_limit_burst: int = Field(2000, ge=1)
+    """Requests that one subject may make at once."""
+
+    failed_logins_per_second: int = Field(5, ge=0)
+    """Bad tokens a second that one address may send in the long run, and ten times as many at once; 0 for any number."""
+
     @field_validator("cors_allowed_origins", mode="before")
     @classmethod
     def _listed(cls, value: Any) -> Any:

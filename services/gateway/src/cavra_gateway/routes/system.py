@@ -8,7 +8,7 @@ import grpc
 from cavra.delivery.v1 import delivery_pb2
 from cavra_verify.kinds import PRODUCT
 from fastapi import APIRouter, FastAPI, Request
-from fastapi.responses import Response
+from fastapi.responses import PlainTextResponse, Response
 from grpc_health.v1 import health_pb2
 
 from cavra_gateway.docs import answering
@@ -24,6 +24,7 @@ router = APIRouter(route_class=Route, tags=["console"])
 
 _TEXT: Final = {"type": "string"}
 _STATES: Final = {"type": "object", "additionalProperties": _TEXT}
+_METRICS: Final = 'cavra_gateway_authentication_failures_total{reason="invalid_token"} 0.0\n'
 _HEALTH: Final = {
     "type": "object",
     "properties": {
@@ -77,6 +78,17 @@ async def get_health(request: Request) -> Response:
 async def get_version() -> Response:
     """What runs here."""
     return answer({"product": PRODUCT, "version": version("cavra-gateway"), "api": API_VERSION})
+
+
+@router.get(
+    "/metrics",
+    operation_id="get_metrics",
+    response_class=PlainTextResponse,
+    responses={200: {"content": {"text/plain": {"schema": _TEXT, "example": _METRICS}}}},
+)
+async def get_metrics(me: Me) -> Response:
+    """Counters of this gateway in Prometheus' text format: failed logins, and requests over a limit. For auditors."""
+    return PlainTextResponse(me.gateway.limits.metrics())
 
 
 @router.get("/console/config", **answering("get_console_config", _CONSOLE))
