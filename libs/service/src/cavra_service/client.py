@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import grpc
 
+from cavra_service.delegation import carried
 from cavra_service.errors import decode
 from cavra_service.idempotency import METADATA
 from cavra_service.server import MAX_REQUEST_BYTES, MAX_RESPONSE_BYTES
@@ -29,7 +30,7 @@ def connect(address: str, credentials: grpc.ChannelCredentials | None = None) ->
 
 
 class Caller:
-    """Makes calls as someone: with their token, with a deadline on every one, and with their idempotency key if they sent one."""
+    """Makes calls as someone: with their token, a deadline on each, their idempotency key if they sent one, and for whom."""
 
     def __init__(self, token: Callable[[], str], timeout_seconds: float, idempotency_key: str = "") -> None:
         self._token = token
@@ -55,5 +56,5 @@ class Caller:
         except grpc.aio.AioRpcError as error:
             raise decode(error) from None
 
-    def _metadata(self) -> tuple[tuple[str, str], ...]:
-        return (("authorization", f"Bearer {self._token()}"), *self._key)
+    def _metadata(self) -> tuple[tuple[str, str | bytes], ...]:
+        return (("authorization", f"Bearer {self._token()}"), *self._key, *carried())

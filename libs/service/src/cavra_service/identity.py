@@ -49,6 +49,8 @@ class Identity:
     groups: tuple[str, ...]
     expires_at: float
     """Unix seconds."""
+    on_behalf_of: Actor | None = None
+    """The person for whom a service says that it calls."""
 
 
 _caller: ContextVar[Identity] = ContextVar("caller")
@@ -57,6 +59,14 @@ _caller: ContextVar[Identity] = ContextVar("caller")
 def caller() -> Identity:
     """Who makes the call that is being served."""
     return _caller.get()
+
+
+def serving_for() -> Actor | None:
+    """The person whose call is being served, by whatever services it came; None for work on a timer."""
+    identity = _caller.get(None)
+    if identity is None:
+        return None
+    return identity.on_behalf_of if "service" in identity.roles else identity.actor
 
 
 def set_caller(identity: Identity) -> None:

@@ -16,9 +16,10 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from pydantic import ValidationError
 
+from cavra_service.delegation import delegated
 from cavra_service.errors import Refused, encode, from_validation
 from cavra_service.idempotency import Asked, Keys, key_of
-from cavra_service.identity import Identity, TokenVerifier, set_caller
+from cavra_service.identity import Identity, TokenVerifier, serving_for, set_caller
 from cavra_service.resumption import RECORDS
 from cavra_service.roles import REQUIRED
 from cavra_service.store.protocol import Conflict, StoreClosed, StoreFailed
@@ -124,6 +125,7 @@ class _Gate(grpc.aio.ServerInterceptor):
             raise Refused("role_required", "the caller has none of the roles this call takes")
         if self._sees_peers and not may_speak_for(identity, context.auth_context()):
             raise Refused("role_required", "the caller's certificate is not that of whom the token names")
+        identity = delegated(identity, details.invocation_metadata)
         set_caller(identity)
         return identity
 
@@ -175,7 +177,11 @@ async def _abort(context: grpc.aio.ServicerContext[Any, Any], method: str, error
         raise error
     refused = refusal(error)
     if refused.reason == "internal":
-        log.error("call_failed", method=method, error=type(error).__name__, exc_info=error)
+        person = serving_for()
+        subject = person.sub if person else ""
+        log.error(
+            "call_failed", method=method, on_behalf_of=subject, error=type(error).__name__, exc_info=error
+        )
     status = encode(refused)
     await context.abort(status.code, status.details, status.trailing_metadata)
 
