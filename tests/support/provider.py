@@ -1,5 +1,6 @@
 """A real identity provider over HTTP on loopback: discovery, a key set that a test rotates, and signed tokens."""
 
+import asyncio
 import time
 import warnings
 from typing import Any, Self
@@ -23,6 +24,8 @@ class Provider:
         self.status = 200
         self.jwks_body: bytes | None = None
         self.discovery: dict[str, Any] = {}
+        self.hold: asyncio.Event | None = None
+        """While set and not fired, who asks for keys waits."""
         self._runner: web.AppRunner | None = None
 
     async def __aenter__(self) -> Self:
@@ -85,6 +88,8 @@ class Provider:
 
     async def _keys(self, request: web.Request) -> web.Response:
         self.asked.append(request.path)
+        if self.hold is not None:
+            await self.hold.wait()
         if self.jwks_body is not None:
             return web.Response(body=self.jwks_body, status=self.status)
         return web.json_response({"keys": self.published}, status=self.status)

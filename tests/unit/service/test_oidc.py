@@ -265,26 +265,40 @@ async def test_a_new_key_is_found_and_made_up_key_ids_do_not_flood_the_provider(
 
 
 async def test_a_key_that_was_taken_back_checks_nothing_once_the_keys_are_old(
-    clock: Clock, provider: Provider, config: Settings, monkeypatch: pytest.MonkeyPatch
+    clock: Clock, provider: Provider, verifier: TokenVerifier, config: Settings
 ) -> None:
-    verifier = TokenVerifier.of(config)
+    stolen = provider.key("stolen")
+    provider.key("other")
+    await verifier.verify(provider.token(stolen))
+    del provider.published[0]
+    clock.now += 2 * config.oidc_jwks_cache_seconds + 1
+    assert await refused(verifier, provider.token(stolen, sub="eve")) == "invalid_token"
+
+
+async def test_a_token_is_checked_again_once_it_was_checked_a_while_ago(
+    clock: Clock, provider: Provider, verifier: TokenVerifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
     token = provider.token(provider.key("stolen"))
     provider.key("other")
     await verifier.verify(token)
+    assert verifier.known(token) is not None
     del provider.published[0]
-    later = time.time() + config.oidc_jwks_cache_seconds
+    later = time.time() + 301
     monkeypatch.setattr(time, "time", lambda: later)
+    clock.now += 601
+    assert verifier.known(token) is None
+    assert await refused(verifier, token) == "invalid_token"
+
+
+async def test_nobody_waits_for_keys_that_are_a_little_old(
+    clock: Clock, provider: Provider, verifier: TokenVerifier, config: Settings
+) -> None:
+    key = provider.key("k")
+    await verifier.verify(provider.token(key))
+    provider.hold = asyncio.Event()
     clock.now += config.oidc_jwks_cache_seconds + 1
-    assert await refused_after_refresh(verifier, token) == "invalid_token"
-
-
-async def refused_after_refresh(verifier: TokenVerifier, token: str) -> str:
-    """The refusal, once the fetch that runs beside the first call has ended."""
-    await verifier.verify(token)
-    running = [task for task in asyncio.all_tasks() if task.get_coro().__qualname__ == "ProviderKeys._fetch"]  # type: ignore[union-attr]
-    await asyncio.gather(*running)
-    verifier._good.clear()
-    return await refused(verifier, token)
+    await verifier.verify(provider.token(key, sub="bob"))
+    provider.hold.set()
 
 
 async def test_known_keys_stay_good_while_the_provider_is_down(

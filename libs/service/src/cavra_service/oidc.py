@@ -55,15 +55,16 @@ class ProviderKeys:
 
         Raises Refused `service_unavailable` when only the provider, which does not answer, could tell.
         """
-        if self._clock() - self._fetched_at > self._max_age:
+        age = self._clock() - self._fetched_at
+        if age > self._max_age or not self._has(key_id):
             self._begin_fetch()
-        if not self._has(key_id):
-            self._begin_fetch()
-            if self._fetching is not None:
-                # Shared by all who wait: one caller's end must not end it.
-                await asyncio.shield(self._fetching)
-            if not self._has(key_id) and not self._answered:
-                raise Refused("service_unavailable", "the identity provider's keys cannot be had")
+        # Keys that are a little old serve until the answer is there; nobody waits again and again for a provider that is down.
+        outdated = age > 2 * self._max_age and self._answered
+        if self._fetching is not None and (outdated or not self._has(key_id)):
+            # Shared by all who wait: one caller's end must not end it.
+            await asyncio.shield(self._fetching)
+        if not self._has(key_id) and not self._answered:
+            raise Refused("service_unavailable", "the identity provider's keys cannot be had")
         return self._keys
 
     def _has(self, key_id: str | None) -> bool:
