@@ -11,6 +11,7 @@ import pytest
 from cavra.delivery.v1 import delivery_pb2, delivery_pb2_grpc
 from cavra.evidence.v1 import evidence_pb2, evidence_pb2_grpc
 from cavra_cli.health import probe
+from cavra_cli.running import everything
 from cavra_service.client import Caller, connect
 from cavra_service.errors import Refused
 from cavra_service.identity import service_token
@@ -21,6 +22,7 @@ from tests.support.certificates import Authority
 from tests.support.installation import Installation
 
 SERVICES = ("delivery", "retry", "recovery")
+PLAN = "/runtime/go-pilot/rollback-drill-notifications/acknowledgements/audit-delivery/retry-plan"
 READ = evidence_pb2.GetRecordRequest(id="rcd-unknown")
 
 
@@ -75,11 +77,10 @@ async def test_the_four_services_work_together_over_mutual_tls(secured: Secured)
         async with http.get(addresses["gateway"] + "/health") as answer:
             assert (answer.status, (await answer.json())["status"]) == (200, "ok")
         token = secured.installation.token("olga", "operator")
-        planned = addresses["gateway"] + (
-            "/runtime/go-pilot/rollback-drill-notifications/acknowledgements/audit-delivery/retry-plan"
-        )
         # The gateway calls retry as olga; retry calls delivery as itself.
-        async with http.post(planned, json={}, headers={"authorization": f"Bearer {token}"}) as answer:
+        async with http.post(
+            addresses["gateway"] + PLAN, json={}, headers={"authorization": f"Bearer {token}"}
+        ) as answer:
             assert answer.status == 200, await answer.text()
 
 
@@ -149,3 +150,20 @@ async def test_no_plain_connection_reaches_any_service(secured: Secured) -> None
                 with pytest.raises(grpc.aio.AioRpcError) as refused:
                     await evidence_pb2_grpc.EvidenceLogStub(channel).GetRecord(READ, timeout=5)
                 assert refused.value.code() is grpc.StatusCode.UNAVAILABLE
+
+
+async def test_one_process_that_is_all_services_needs_a_certificate_that_names_them_all(
+    secured: Secured,
+) -> None:
+    token = secured.installation.token("olga", "operator")
+    headers = {"authorization": f"Bearer {token}"}
+    statuses = []
+    for names in (("delivery", "retry", "recovery", "gateway"), ("gateway",)):
+        async with (
+            everything(secured.shown(*names)) as addresses,
+            aiohttp.ClientSession(addresses["gateway"]) as http,
+            http.post(PLAN, json={}, headers=headers) as answer,
+        ):
+            statuses.append(answer.status)
+    # The second time retry, which asks delivery as itself, has no certificate that says so.
+    assert statuses == [200, 403]
