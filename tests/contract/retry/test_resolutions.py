@@ -4,7 +4,6 @@ import asyncio
 from typing import Any
 
 import pytest
-from cavra_evidence.ids import new_id
 from cavra_service.errors import Refused
 
 from tests.support.retry_desk import EXECUTOR, envelope
@@ -64,7 +63,7 @@ async def test_an_execution_is_resolved_once_also_by_many_at_once(retry: Any) ->
 @pytest.mark.parametrize(
     ("execution_id", "change", "reason", "field"),
     [
-        (new_id("gordackretryexec"), {}, "unknown_execution", "execution_id"),
+        ("gordackretryexec-01a20729438b0000bd1cee605de7", {}, "unknown_execution", "execution_id"),
         ("", {}, "unknown_execution", "execution_id"),
         (None, {"external_ref": ""}, "invalid_value", "external_ref"),
         (None, {"external_ref": "http://x"}, "invalid_reference", "external_ref"),
