@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -104,16 +105,16 @@ async def test_migrations_are_read_in_the_order_of_their_numbers() -> None:
 
 
 async def test_an_engine_that_can_not_write_fails_the_command_and_recovers(
-    open_with: OpenWith, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    open_with: OpenWith, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("cavra_service.store.sqlite._BUSY_MILLIS", 1)
     store = await open_with(MIGRATIONS)
-    other = sqlite3.connect(tmp_path / "store.sqlite3", isolation_level=None)
-    other.execute("BEGIN IMMEDIATE")
-    with pytest.raises(StoreFailed, match="SQLITE_BUSY"):
-        await store.commit(Commit(gauges={"tried": 1}))
-    other.execute("ROLLBACK")
-    other.close()
+    assert isinstance(store, SqliteStore)
+    await store._connections[0].execute_fetchall("PRAGMA busy_timeout = 1")
+    with closing(sqlite3.connect(tmp_path / "store.sqlite3", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StoreFailed, match="SQLITE_BUSY"):
+            await store.commit(Commit(gauges={"tried": 1}))
+        other.execute("ROLLBACK")
     await store.commit(Commit(gauges={"tried": 1}))
     row = await store.row("counter", name="gauge:tried")
     assert row is not None
