@@ -18,8 +18,9 @@ SERVICES = ("delivery", "retry", "recovery", "gateway")
 class Processes:
     """Running services, by name."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, receiver: Receiver) -> None:
         self.installation = Installation(folder)
+        self.receiver = receiver
         self.addresses: dict[str, str] = {}
         self.pids: dict[str, int] = {}
 
@@ -34,21 +35,21 @@ class Processes:
         fields = Path(f"/proc/{self.pids[service]}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
-    def _environment(self, receiver_url: str) -> dict[str, str]:
+    def _environment(self) -> dict[str, str]:
         folder = self.installation.settings.data_dir
         connectors = folder / "connectors.json"
-        webhook = {"url": f"{receiver_url}/audit", "allow_private_networks": True}
+        webhook = {"url": f"{self.receiver.url}/audit", "allow_private_networks": True}
         connectors.write_text(json.dumps({"connectors": {"webhook": webhook}}))
         own = {"CAVRA_DATA_DIR": str(folder), "CAVRA_CONNECTOR_CONFIG": str(connectors)}
         ports = {f"CAVRA_{service.upper()}_PORT": "0" for service in SERVICES}
         known = {f"CAVRA_{service.upper()}_ADDRESS": address for service, address in self.addresses.items()}
         return {**os.environ, **own, **ports, **known}
 
-    async def start(self, service: str, receiver_url: str) -> asyncio.subprocess.Process:
+    async def start(self, service: str) -> asyncio.subprocess.Process:
         """Start one; its address is known to those started later."""
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "bench.serve_one", service,
-            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, cwd=ROOT, env=self._environment(receiver_url),
+            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, cwd=ROOT, env=self._environment(),
         )  # fmt: skip
         assert process.stdout is not None
         # What a service logs goes the same way; its address is the one line without braces.
@@ -66,9 +67,9 @@ async def running(folder: Path, *services: str) -> AsyncIterator[Processes]:
     """The services named, delivery first, and a receiver that answers every delivery with 503."""
     async with AsyncExitStack() as stack:
         receiver = await stack.enter_async_context(Receiver(503))
-        processes = Processes(folder)
+        processes = Processes(folder, receiver)
         for service in services:
-            process = await processes.start(service, receiver.url)
+            process = await processes.start(service)
             stack.push_async_callback(_stop, process)
         yield processes
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Self
 
 from aiohttp import web
@@ -17,6 +18,8 @@ class Received:
     headers: dict[str, str]
     """Names in lower case."""
     body: bytes
+    at: datetime
+    """When it had arrived."""
 
 
 class Receiver:
@@ -53,7 +56,7 @@ class Receiver:
         body = await request.read()
         headers = {name.lower(): value for name, value in request.headers.items()}
         async with self._arrived:
-            self.received.append(Received(request.method, request.path, headers, body))
+            self.received.append(Received(request.method, request.path, headers, body, datetime.now(UTC)))
             self._arrived.notify_all()
         if self.hold is not None:
             await self.hold.wait()
