@@ -8,6 +8,7 @@ or fences an execution that never began, which is then recorded as skipped. Noth
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
@@ -31,10 +32,10 @@ from cavra_verify.permits import sign_permit
 from cavra_verify.signatures import RECORD_TYPE, SignatureError, verify_signature
 
 from cavra_retry.domain.executions import Claim, Outcome, intend, permit, record_execution
-from cavra_retry.domain.failures import FailureKey
+from cavra_retry.domain.failures import Description, FailureKey
 from cavra_retry.domain.items import ENDED, Item, advance
 from cavra_retry.domain.plans import Planned
-from cavra_retry.domain.runs import Approvals, RunRequest, Selection, claimable, record_run, select
+from cavra_retry.domain.runs import Approvals, RunRequest, Selection, claimable, is_valid, record_run, select
 from cavra_retry.peer import Delivery, Permitted, Sending, Sent
 from cavra_retry.store import items as item_rows
 from cavra_retry.store import plans as plan_rows
@@ -107,6 +108,8 @@ class Executor:
         self._under_way: set[str] = set()
         self._seen: set[str] | None = None
         """Claims without an outcome at the last look for them; None before the first."""
+        self._turns = asyncio.Lock()
+        """Live runs of this process claim one after another: at once they would choose the same items, and all but one again."""
 
     async def run(self, request: RunRequest, planned: Planned, sending: Sending) -> Ran:
         """One run: record its plan, claim, send, record. A dry run only selects.
@@ -114,6 +117,16 @@ class Executor:
         A claim that another run has taken meanwhile shows as a follow-up. Raises Refused `service_unavailable`, with nothing written, when
         delivery can't say what would be sent.
         """
+        async with self._turns if request.live else nullcontext():
+            plan, run, permitted = await self._take(request, planned, sending)
+        results = await self._send(permitted, sending)
+        origin = self._store.origin
+        return Ran(record_of_entry(plan, origin), record_of_entry(run, origin), results)
+
+    async def _take(
+        self, request: RunRequest, planned: Planned, sending: Sending
+    ) -> tuple[Entry, Entry, list[Permitted]]:
+        """The run's plan and record, and what it may send."""
         approvals = await self._approvals(request, planned)
         plan = (await self._store.commit(Commit([planned.draft], plan_rows.keep_retry_plan(planned))))[0]
         for _ in range(_ATTEMPTS):
@@ -133,9 +146,7 @@ class Executor:
                 self._permit(claim, lasts, intent)
                 for claim, intent in zip(claims, entries[: len(claims)], strict=True)
             ]
-            results = await self._send(permitted, sending)
-            origin = self._store.origin
-            return Ran(record_of_entry(plan, origin), record_of_entry(entries[-1], origin), results)
+            return plan, entries[-1], permitted
         raise Conflict("run: others were faster each time")
 
     async def would_take(self, request: RunRequest, planned: Planned) -> bool:
@@ -189,8 +200,18 @@ class Executor:
         items = await item_rows.live_items(self._store)
         await self._add_ended(items, planned)
         may_be = claimable(request, planned, items)
-        descriptions = await self._delivery.describe([one.failure.key for one, _ in may_be])
-        verified = {item.item_id for _, item in may_be if await self._verified(item)}
+        descriptions: dict[FailureKey, Description] = {}
+        verified: set[str] = set()
+        valid = 0
+        # Only as many as the run can take: describing and verifying cost more than all the rest of a choice.
+        for at in range(0, len(may_be), request.most):
+            batch = may_be[at : at + request.most]
+            descriptions |= await self._delivery.describe([one.failure.key for one, _ in batch])
+            verified |= {item.item_id for _, item in batch if await self._verified(item)}
+            approvals = Approvals(items, descriptions, frozenset(verified))
+            valid += sum(is_valid(one, item, request, approvals) for one, item in batch)
+            if valid >= request.most:
+                break
         return Approvals(items, descriptions, frozenset(verified))
 
     async def _add_ended(self, items: dict[FailureKey, Item], planned: Planned) -> None:

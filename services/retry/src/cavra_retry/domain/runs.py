@@ -99,7 +99,8 @@ def select(request: RunRequest, planned: Planned, approvals: Approvals | None) -
     follow_ups: list[FollowUpAction] = []
     for one in _asked(request, planned):
         item = approvals.items.get(one.failure.key) if approvals else None
-        reason = _not_valid(one, item, request, approvals) if approvals else ""
+        full = len(selected) == request.most
+        reason = _not_valid(one, item, request, approvals, full) if approvals else ""
         if approvals and item and reason == "content_changed" and item.state == "approved":
             changed.append(replace(item, state=advance(item.state, "change")))
         state = _approval_state(reason) if approvals else "dry_run_not_required"
@@ -107,7 +108,7 @@ def select(request: RunRequest, planned: Planned, approvals: Approvals | None) -
             follow_ups.append(_follow_up(one, one.decision.reason, state))
         elif reason:
             follow_ups.append(_follow_up(one, reason, state))
-        elif len(selected) == request.most:
+        elif full:
             follow_ups.append(_follow_up(one, "max_retry_deliveries", state))
         else:
             selected.append(one)
@@ -130,9 +131,15 @@ def _refusal(one: Judged, item: Item | None, request: RunRequest) -> str:
     return claim_refusal(item, request.actor.key, request.now)
 
 
-def _not_valid(one: Judged, item: Item | None, request: RunRequest, approvals: Approvals) -> str:
+def is_valid(one: Judged, item: Item, request: RunRequest, approvals: Approvals) -> bool:
+    """Whether the item's approval may be used by this run, as far as `approvals` says."""
+    return not _not_valid(one, item, request, approvals, full=False)
+
+
+def _not_valid(one: Judged, item: Item | None, request: RunRequest, approvals: Approvals, full: bool) -> str:
+    """Why the approval can't be used. Of a run that is full, content and evidence of further items are not looked at."""
     refusal = _refusal(one, item, request)
-    if refusal or item is None:
+    if refusal or item is None or full:
         return refusal
     description = approvals.descriptions.get(one.failure.key)
     if not matches(item, one.failure, description.content if description else None):

@@ -104,8 +104,12 @@ async def newest_item(store: Store, key: FailureKey) -> Item | None:
 
 async def live_items(store: Store) -> dict[FailureKey, Item]:
     """All items that may still be decided on, claimed or settled. A failure has one at most."""
-    found = [await _with_decisions(store, row) for row in await store.rows("live_items")]
-    return {one.key: one for one in found}
+    # Decisions come second: one that is made between the reads moves its item's version, and a claim of it is a conflict.
+    found = [_item(row) for row in await store.rows("live_items")]
+    decisions: dict[str, list[Decision]] = {}
+    for row in await store.rows("live_item_decisions"):
+        decisions.setdefault(row["item_id"], []).append(_decision(row))
+    return {one.key: replace(one, decisions=tuple(decisions.get(one.item_id, ()))) for one in found}
 
 
 async def approved(store: Store, now: datetime, limit: int) -> list[FailureKey]:

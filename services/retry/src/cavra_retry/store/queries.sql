@@ -99,6 +99,12 @@ ORDER BY attempt_number DESC, generation DESC LIMIT 1;
 -- Items that may still be decided on, claimed or settled.
 SELECT * FROM approval_items WHERE state IN ('open', 'approved', 'claimed');
 
+-- name: live_item_decisions
+-- Decisions on all live items, oldest first of each.
+SELECT d.item_id, d.decision_id, d.state, d.iss, d.sub, d.name, d.decided_at
+FROM approval_items i JOIN item_decisions d ON d.item_id = i.item_id
+WHERE i.state IN ('open', 'approved', 'claimed') ORDER BY d.item_id, d.position;
+
 -- name: approved_items
 -- Failures whose item may be claimed, those that end first before others.
 SELECT delivery_id, audit_id, provider FROM approval_items WHERE state = 'approved' AND expires_at > :now
