@@ -244,22 +244,30 @@ class Executor:
     async def _send(self, permitted: Sequence[Permitted], sending: Sending) -> list[Executed]:
         """Send all claims in one stream and record each outcome as it arrives."""
         results = {one.claim.execution_id: Executed(one.claim, None, None) for one in permitted}
+        recording: list[asyncio.Task[Executed]] = []
         try:
             if permitted:
                 await fault("retry.permitted")
+                # Outcomes are recorded beside each other, so that those which arrive together share an fsync.
                 async for sent in self._delivery.send(permitted, sending):
                     claim = results[sent.execution_id].claim
-                    await fault("retry.answered")
-                    execution = await self.settle(claim, sent.outcome)
-                    await fault("retry.executed")
-                    results[sent.execution_id] = Executed(claim, sent, execution)
+                    recording.append(asyncio.create_task(self._executed(claim, sent)))
         except Refused as refused:
             log.warning("outcomes_lost", reason=refused.reason, executions=len(permitted))
         except SignatureError:
             log.error("outcomes_not_signed_by_delivery", executions=len(permitted))
         finally:
-            self._under_way -= results.keys()
+            try:
+                results |= {one.claim.execution_id: one for one in await asyncio.gather(*recording)}
+            finally:
+                self._under_way -= results.keys()
         return list(results.values())
+
+    async def _executed(self, claim: Claim, sent: Sent) -> Executed:
+        await fault("retry.answered")
+        execution = await self.settle(claim, sent.outcome)
+        await fault("retry.executed")
+        return Executed(claim, sent, execution)
 
     async def settle(self, claim: Claim, outcome: Outcome) -> evidence.Record:
         """Record what became of a claim, once; a second outcome answers with what is recorded."""
