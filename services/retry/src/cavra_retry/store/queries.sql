@@ -101,9 +101,9 @@ SELECT * FROM approval_items WHERE state IN ('open', 'approved', 'claimed');
 
 -- name: live_item_decisions
 -- Decisions on all live items, oldest first of each.
-SELECT d.item_id, d.decision_id, d.state, d.iss, d.sub, d.name, d.decided_at
-FROM approval_items i JOIN item_decisions d ON d.item_id = i.item_id
-WHERE i.state IN ('open', 'approved', 'claimed') ORDER BY d.item_id, d.position;
+SELECT item_id, decision_id, state, iss, sub, name, decided_at FROM item_decisions
+WHERE item_id IN (SELECT item_id FROM approval_items WHERE state IN ('open', 'approved', 'claimed'))
+ORDER BY item_id, position;
 
 -- name: approved_items
 -- Failures whose item may be claimed, those that end first before others.
