@@ -48,6 +48,7 @@ class Desk:
         self.store = store
         self.clock = clock
         self.keys = Keys(store, clock)
+        self.before: list[Keys] = []
 
     async def write(self, *drafts: Draft) -> Any:
         """Appends, by default an acknowledgement, and answers with the first record."""
@@ -75,7 +76,14 @@ class Desk:
 
     def restart(self) -> None:
         """What a process that comes back knows of its keys: what is in the store."""
+        # Work that a dead process leaves behind is held here: a task that nobody holds may be collected while it waits.
+        self.before.append(self.keys)
         self.keys = Keys(self.store, self.clock)
+
+    async def close(self) -> None:
+        """End what stands still since a restart."""
+        for keys in [*self.before, self.keys]:
+            await keys.close(0)
 
     async def size(self) -> int:
         """How many records there are."""
@@ -98,7 +106,9 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
         signer=SIGNER,
         clock=clock,
     )
-    yield Desk(store, clock)
+    desk = Desk(store, clock)
+    yield desk
+    await desk.close()
     await store.close()
 
 
