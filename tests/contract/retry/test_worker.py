@@ -235,8 +235,9 @@ async def test_what_changed_since_the_approval_is_not_sent_and_ends_it(retry: An
     assert retry.fake.sends == []
 
 
+@pytest.mark.parametrize("ended", ["", "revoked", "denied"])
 async def test_an_approval_written_into_the_database_authorises_nothing(
-    opened: Any, monkeypatch: Any
+    opened: Any, monkeypatch: Any, ended: str
 ) -> None:
     retry = await opened()
     stores: list[Any] = []
@@ -249,9 +250,13 @@ async def test_an_approval_written_into_the_database_authorises_nothing(
     monkeypatch.setattr(SqliteStore, "_connect", connect)
     async with retry.running():
         await retry.fail()
-        await retry.reviewed()
+        plan = await retry.reviewed()
+        if ended:
+            await retry.decide(plan)
+            await retry.decide(plan, ended, who="another")
         forged = next(connection for store, connection in stores if store.origin.endswith("/retry"))
         await forged.execute_fetchall("UPDATE approval_items SET state = 'approved'")
+        await forged.execute_fetchall("UPDATE item_decisions SET state = 'approved'")
         answer = await retry.run()
     assert follow_ups(answer) == [("investigate_evidence", "evidence_mismatch", "approval_required")]
     assert retry.fake.sends == []

@@ -223,12 +223,12 @@ class Executor:
                 items[key] = newest
 
     async def _verified(self, item: Item) -> bool:
-        """Whether signed decisions on exactly this digest make the quorum: rows alone authorise nothing."""
+        """Whether signed decisions on exactly this digest make the quorum, and none of them ends it: rows alone authorise nothing."""
         approvers: set[tuple[str, str]] = set()
         for decision in item.decisions:
             row = await self._store.row("record", id=decision.decision_id)
-            if row is None or decision.state != "approved":
-                continue
+            if row is None:
+                return False
             try:
                 verify_signature(self._store.signer.public, row["signature"], RECORD_TYPE, row["canonical"])
                 record = ApprovalDecision.read(row["canonical"])
@@ -236,6 +236,8 @@ class Executor:
                 return False
             actor = parse(row["canonical"])["actor"]
             if decision.person != (actor["iss"], actor["sub"]):
+                return False
+            if record.approval_state not in ("approved", "deferred"):
                 return False
             if record.approval_state == "approved" and record.item_digest == item.digest:
                 approvers.add(decision.person)
