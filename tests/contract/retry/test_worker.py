@@ -1,12 +1,13 @@
 """RunWorker, ListWorkerRuns and GetWorkerDashboard over gRPC."""
 
 import asyncio
+import sqlite3
+from contextlib import closing
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from cavra.retry.v1 import retry_pb2 as pb
-from cavra_service.store.sqlite import SqliteStore
 from cavra_verify.kinds import BY_NOUN
 
 from tests.support.retry_desk import envelope
@@ -235,28 +236,54 @@ async def test_what_changed_since_the_approval_is_not_sent_and_ends_it(retry: An
     assert retry.fake.sends == []
 
 
-@pytest.mark.parametrize("ended", ["", "revoked", "denied"])
-async def test_an_approval_written_into_the_database_authorises_nothing(
-    opened: Any, monkeypatch: Any, ended: str
+_ENDING = "SELECT decision_id FROM item_decisions WHERE state <> 'approved'"
+_APPROVAL = "coalesce((SELECT decision_id FROM item_decisions LIMIT 1), 'none')"
+_APPROVED = f"UPDATE approval_items SET state = 'approved', approval_decision_id = {_APPROVAL}"
+
+
+@pytest.mark.parametrize(
+    ("decisions", "forgery"),
+    [
+        ([], ["UPDATE approval_items SET state = 'approved'"]),
+        (["approved", "denied"], ["UPDATE item_decisions SET state = 'approved'"]),
+        (["approved", "denied"], ["DELETE FROM item_decisions WHERE state = 'denied'"]),
+        (["approved", "revoked"], ["DELETE FROM item_decisions WHERE state = 'revoked'"]),
+        (["approved", "expired"], ["DELETE FROM item_decisions WHERE state = 'expired'"]),
+        (
+            ["approved", "denied"],
+            [
+                f"DELETE FROM terms WHERE idx = (SELECT idx FROM records WHERE id = ({_ENDING}))",
+                f"DELETE FROM records WHERE id = ({_ENDING})",
+            ],
+        ),
+        (
+            ["approved", "denied"],
+            [
+                "UPDATE records SET canonical = CAST(replace(canonical, 'denied', 'deferred') AS BLOB)",
+                "UPDATE item_decisions SET state = 'deferred' WHERE state = 'denied'",
+            ],
+        ),
+        (["approved"], ["UPDATE approval_items SET required_approvals = 0"]),
+        (["approved"], ["UPDATE approval_items SET acknowledgement_id = ''"]),
+        (["approved"], ["UPDATE approval_items SET acknowledger_sub = 'nobody'"]),
+        (["approved"], ["UPDATE item_decisions SET sub = 'nobody'"]),
+        (["approved"], ["DELETE FROM records WHERE kind LIKE '%-retry-ack'"]),
+        (["approved"], ["UPDATE records SET canonical = canonical || ' ' WHERE kind LIKE '%-retry-ack'"]),
+    ],
+)
+async def test_what_is_written_into_the_database_authorises_nothing(
+    opened: Any, decisions: list[str], forgery: list[str]
 ) -> None:
     retry = await opened()
-    stores: list[Any] = []
-    opening = SqliteStore._connect
-
-    async def connect(self: Any, *args: Any, **more: Any) -> Any:
-        stores.append((self, await opening(self, *args, **more)))
-        return stores[-1][1]
-
-    monkeypatch.setattr(SqliteStore, "_connect", connect)
     async with retry.running():
         await retry.fail()
         plan = await retry.reviewed()
-        if ended:
-            await retry.decide(plan)
-            await retry.decide(plan, ended, who="another")
-        forged = next(connection for store, connection in stores if store.origin.endswith("/retry"))
-        await forged.execute_fetchall("UPDATE approval_items SET state = 'approved'")
-        await forged.execute_fetchall("UPDATE item_decisions SET state = 'approved'")
+        for state in decisions:
+            await retry.decide(plan, state, who=f"{state} by")
+    with closing(sqlite3.connect(retry.settings.store_path("retry"), isolation_level=None)) as forged:
+        for statement in [*forgery, _APPROVED]:
+            forged.execute(statement)
+    async with retry.running():
         answer = await retry.run()
     assert follow_ups(answer) == [("investigate_evidence", "evidence_mismatch", "approval_required")]
     assert retry.fake.sends == []

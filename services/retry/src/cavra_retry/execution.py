@@ -18,19 +18,15 @@ from cavra.evidence.v1 import evidence_pb2 as evidence
 from cavra_evidence.draft import Cause
 from cavra_evidence.ids import new_id
 from cavra_evidence.log import Entry
-from cavra_evidence.records.retry import (
-    ApprovalDecision,
-    ExecutionRecord,
-    RetryIntent,
-)
+from cavra_evidence.records.retry import ExecutionRecord, RetryIntent
 from cavra_service.errors import Refused
 from cavra_service.faults import fault
 from cavra_service.store.protocol import Commit, Conflict, Store
 from cavra_service.wire import record_of_entry, record_of_row
-from cavra_verify.canonical import parse
 from cavra_verify.permits import sign_permit
-from cavra_verify.signatures import RECORD_TYPE, SignatureError, verify_signature
+from cavra_verify.signatures import SignatureError
 
+from cavra_retry import consent
 from cavra_retry.domain.executions import Claim, Outcome, intend, permit, record_execution
 from cavra_retry.domain.failures import Description, FailureKey
 from cavra_retry.domain.items import ENDED, Item, advance
@@ -207,7 +203,7 @@ class Executor:
         for at in range(0, len(may_be), request.most):
             batch = may_be[at : at + request.most]
             descriptions |= await self._delivery.describe([one.failure.key for one, _ in batch])
-            verified |= {item.item_id for _, item in batch if await self._verified(item)}
+            verified |= await consent.verified(self._store, [item for _, item in batch])
             approvals = Approvals(items, descriptions, frozenset(verified))
             valid += sum(is_valid(one, item, request, approvals) for one, item in batch)
             if valid >= request.most:
@@ -221,27 +217,6 @@ class Executor:
             newest = await item_rows.newest_item(self._store, key)
             if newest is not None and newest.state in ENDED:
                 items[key] = newest
-
-    async def _verified(self, item: Item) -> bool:
-        """Whether signed decisions on exactly this digest make the quorum, and none of them ends it: rows alone authorise nothing."""
-        approvers: set[tuple[str, str]] = set()
-        for decision in item.decisions:
-            row = await self._store.row("record", id=decision.decision_id)
-            if row is None:
-                return False
-            try:
-                verify_signature(self._store.signer.public, row["signature"], RECORD_TYPE, row["canonical"])
-                record = ApprovalDecision.read(row["canonical"])
-            except (SignatureError, ValueError):
-                return False
-            actor = parse(row["canonical"])["actor"]
-            if decision.person != (actor["iss"], actor["sub"]):
-                return False
-            if record.approval_state not in ("approved", "deferred"):
-                return False
-            if record.approval_state == "approved" and record.item_digest == item.digest:
-                approvers.add(decision.person)
-        return len(approvers) >= item.policy.required_approvals
 
     async def _send(self, permitted: Sequence[Permitted], sending: Sending) -> list[Executed]:
         """Send all claims in one stream and record each outcome as it arrives."""

@@ -119,6 +119,13 @@ VALUES (:item_id, :position, :decision_id, :state, :iss, :sub, :name, :decided_a
 -- Decisions on one item, oldest first.
 SELECT decision_id, state, iss, sub, name, decided_at FROM item_decisions WHERE item_id = :item_id ORDER BY position;
 
+-- name: signed_decisions
+-- Every decision on failures of a delivery, as the log has it, oldest first.
+SELECT r.id, r.canonical, r.signature FROM terms d
+JOIN terms k ON k.name = 'metadata_kind' AND k.value = :kind AND k.idx = d.idx
+JOIN records r ON r.idx = d.idx
+WHERE d.name = 'delivery_id' AND d.value = :delivery_id ORDER BY d.idx;
+
 -- name: add_refusal
 -- Keep that a refusal is recorded; a second one of the same item, person and reason is none.
 INSERT INTO refusals (item_id, iss, sub, reason) VALUES (:item_id, :iss, :sub, :reason);
