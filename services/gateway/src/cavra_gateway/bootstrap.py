@@ -59,6 +59,8 @@ async def start(settings: Settings) -> AsyncIterator[str]:
         )
         server = _Server(config)
         with socket.create_server((own.host, own.gateway_port), backlog=_BACKLOG) as listener:
+            # Connections inherit it. Not every event loop sets it itself, and without it an answer can wait 40 ms for an acknowledgement.
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             serving = asyncio.create_task(server.serve([listener]))
             listening = asyncio.create_task(server.listening.wait())
             await asyncio.wait([serving, listening], return_when=asyncio.FIRST_COMPLETED)
