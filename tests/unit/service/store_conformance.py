@@ -167,6 +167,19 @@ class StoreConformance:
             rows = await asyncio.gather(*(store.row("record", id=entry.id) for _ in range(8)))
             assert all(row is not None and row["canonical"] == entry.canonical for row in rows)
 
+    async def test_many_reads_of_one_trip_answer_in_the_order_they_were_asked(self, open_store: Open) -> None:
+        store = await open_store()
+        entries = await store.commit(add("a", records=3))
+        asked = [entries[2].id, "rcd-unknown", entries[0].id, entries[2].id]
+        found = await store.each("record", [{"id": one} for one in asked])
+        assert [[row["id"] for row in rows] for rows in found] == [
+            [asked[0]],
+            [],
+            [asked[2]],
+            [asked[3]],
+        ]
+        assert await store.each("record", []) == []
+
     async def test_closing_finishes_what_was_begun_and_refuses_what_comes_later(
         self, open_store: Open
     ) -> None:

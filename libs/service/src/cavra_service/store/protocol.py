@@ -84,6 +84,9 @@ class Store(Protocol):
     async def row(self, query: str, /, **params: Any) -> Row | None:
         """The first row of a named read, or None."""
 
+    async def each(self, query: str, params: Sequence[Mapping[str, Any]], /) -> list[Sequence[Row]]:
+        """The rows of one named read for each of `params`, in their order: one trip to the engine for all of them."""
+
     async def wait_beyond(self, size: int, timeout: float) -> None:
         """Return when the log may have grown beyond `size`, at the latest after `timeout` seconds."""
 

@@ -150,18 +150,27 @@ class SqliteStore:
 
     async def rows(self, query: str, /, **params: Any) -> Sequence[Row]:
         """See `Store.rows`."""
-        if self._closed:
-            raise StoreClosed
-        connection = await self._readers.get()
-        try:
-            return list(await connection.execute_fetchall(self._queries[query], params))
-        finally:
-            self._readers.put_nowait(connection)
+        return (await self.each(query, [params]))[0]
 
     async def row(self, query: str, /, **params: Any) -> Row | None:
         """See `Store.row`."""
         found = await self.rows(query, **params)
         return found[0] if found else None
+
+    async def each(self, query: str, params: Sequence[Mapping[str, Any]], /) -> list[Sequence[Row]]:
+        """See `Store.each`."""
+        if self._closed:
+            raise StoreClosed
+        if not params:
+            return []
+        sql = self._queries[query]
+        connection = await self._readers.get()
+        try:
+            return await connection.run(
+                lambda reader: [reader.execute(sql, dict(one)).fetchall() for one in params]
+            )
+        finally:
+            self._readers.put_nowait(connection)
 
     async def wait_beyond(self, size: int, timeout: float) -> None:
         """See `Store.wait_beyond`. Another process's commits are noticed at the time-out."""
