@@ -31,13 +31,8 @@ def parse(data: bytes) -> dict[str, Any]:
     encoding is `data` itself, byte for byte.
     """
     try:
-        value = json.loads(
-            data.decode("utf-8"),
-            object_pairs_hook=_object,
-            parse_int=_integer,
-            parse_float=_refuse_number,
-            parse_constant=_refuse_number,
-        )
+        # What follows the first value is not looked at here: it shows in the encoding, as a duplicate key does.
+        value, _ = (_read if _is_plain(data) else _read_strictly)(data.decode("utf-8"))
     except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
         raise CanonicalError(
             f"got bytes that are not JSON ({type(error).__name__}), expected a JSON object"
@@ -108,3 +103,13 @@ def _integer(text: str) -> int:
 
 def _refuse_number(text: str) -> Any:
     raise CanonicalError("got a number that is not a safe integer")
+
+
+def _is_plain(data: bytes) -> bool:
+    """Whether no key can be other than printable ASCII: then C reads all but the numbers, three times as fast."""
+    return data.isascii() and b"\\" not in data and b"\x7f" not in data and b'"":' not in data
+
+
+_NUMBERS: Any = {"parse_int": _integer, "parse_float": _refuse_number, "parse_constant": _refuse_number}
+_read = json.JSONDecoder(**_NUMBERS).raw_decode
+_read_strictly = json.JSONDecoder(object_pairs_hook=_object, **_NUMBERS).raw_decode
