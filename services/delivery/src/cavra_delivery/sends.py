@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from hashlib import sha256
 from typing import Any, Final, TypeVar
 
 import structlog
@@ -150,7 +151,8 @@ class SendMachine:
         started = self._clock()
         message = Message(message_id_of(send.delivery_id, provider), ready.rendered, send.execution_id)
         answer, tries = await send_with_tries(ready.connector, ready.destination, message, limits)
-        return _part(send, provider, answer, tries, (started, self._clock()))
+        payload_hash = sha256(message.rendered.body).hexdigest() if tries else ""
+        return _part(send, provider, answer, tries, (started, self._clock()), payload_hash)
 
     async def recover(self, execution_id: str = "") -> int:
         """Record every send that was cut short, or that of one execution; how many there were.
@@ -220,7 +222,12 @@ class SendMachine:
 
 
 def _part(
-    send: Send, provider: str, answer: Answer, tries: int, times: tuple[datetime, datetime]
+    send: Send,
+    provider: str,
+    answer: Answer,
+    tries: int,
+    times: tuple[datetime, datetime],
+    payload_hash: str = "",
 ) -> ProviderDelivery:
     """One provider's part of the record. On a retry, bytes without an answer leave the outcome unknown: it is never resent by itself."""
     undelivered = "unknown" if send.is_retry and answer.may_have_arrived else "failed"
@@ -236,5 +243,6 @@ def _part(
         outcome="delivered" if answer.delivered else undelivered,
         message_id=message_id_of(send.delivery_id, provider),
         attempt_number=send.attempt_number,
+        payload_hash=payload_hash,
         request=answer.request,
     )

@@ -210,6 +210,8 @@ class ProviderDelivery(Part):
     """What the receiver sees as `webhook-id`: the same for every attempt of one (delivery, provider)."""
     attempt_number: Count
     """Which attempt of the failure this was; 1 for a first send."""
+    payload_hash: OptionalHash = ""
+    """SHA-256 of the body that was handed to the connection; empty where none was, or a crash took the outcome."""
     request: SentRequest | None
 
 
