@@ -33,6 +33,7 @@ _TABLE: Final[dict[str, dict[str, frozenset[str]]]] = {
         "ListOutstandingAcknowledgements": _ANY,
         "ListConnectors": _ANY,
         "ListFailures": _ANY,
+        "ListChangedFailures": _SERVICE,
         "BatchGetFailures": _ANY,
         "SummarizeFailures": _ANY,
         "DescribeRetries": _SERVICE,

@@ -578,6 +578,26 @@ class ListFailuresResponse(_message.Message):
     total: int
     def __init__(self, failures: _Optional[_Iterable[_Union[Failure, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., total: _Optional[int] = ...) -> None: ...
 
+class ListChangedFailuresRequest(_message.Message):
+    __slots__ = ("cursor", "page_size")
+    CURSOR_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    cursor: str
+    page_size: int
+    def __init__(self, cursor: _Optional[str] = ..., page_size: _Optional[int] = ...) -> None: ...
+
+class ListChangedFailuresResponse(_message.Message):
+    __slots__ = ("failures", "next_cursor", "more", "begins")
+    FAILURES_FIELD_NUMBER: _ClassVar[int]
+    NEXT_CURSOR_FIELD_NUMBER: _ClassVar[int]
+    MORE_FIELD_NUMBER: _ClassVar[int]
+    BEGINS_FIELD_NUMBER: _ClassVar[int]
+    failures: _containers.RepeatedCompositeFieldContainer[Failure]
+    next_cursor: str
+    more: bool
+    begins: bool
+    def __init__(self, failures: _Optional[_Iterable[_Union[Failure, _Mapping]]] = ..., next_cursor: _Optional[str] = ..., more: _Optional[bool] = ..., begins: _Optional[bool] = ...) -> None: ...
+
 class BatchGetFailuresRequest(_message.Message):
     __slots__ = ("keys",)
     KEYS_FIELD_NUMBER: _ClassVar[int]

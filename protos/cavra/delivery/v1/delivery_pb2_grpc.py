@@ -95,6 +95,11 @@ class DeliveryServiceStub:
                 request_serializer=cavra_dot_delivery_dot_v1_dot_delivery__pb2.ListFailuresRequest.SerializeToString,
                 response_deserializer=cavra_dot_delivery_dot_v1_dot_delivery__pb2.ListFailuresResponse.FromString,
                 _registered_method=True)
+        self.ListChangedFailures = channel.unary_unary(
+                '/cavra.delivery.v1.DeliveryService/ListChangedFailures',
+                request_serializer=cavra_dot_delivery_dot_v1_dot_delivery__pb2.ListChangedFailuresRequest.SerializeToString,
+                response_deserializer=cavra_dot_delivery_dot_v1_dot_delivery__pb2.ListChangedFailuresResponse.FromString,
+                _registered_method=True)
         self.BatchGetFailures = channel.unary_unary(
                 '/cavra.delivery.v1.DeliveryService/BatchGetFailures',
                 request_serializer=cavra_dot_delivery_dot_v1_dot_delivery__pb2.BatchGetFailuresRequest.SerializeToString,
@@ -225,6 +230,14 @@ class DeliveryServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListChangedFailures(self, request, context):
+        """Failures that have changed since a cursor, as they are now: for a reader who keeps all open ones and asks before each use. What it has
+        with the last page is what there is now. Reads only. Role: service. INVALID_ARGUMENT `invalid_page_token` for what is no cursor.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def BatchGetFailures(self, request, context):
         """Failures by key as they are now, open or not, in the order asked; unknown keys are left out. Reads only.
         """
@@ -343,6 +356,11 @@ def add_DeliveryServiceServicer_to_server(servicer, server):
                     servicer.ListFailures,
                     request_deserializer=cavra_dot_delivery_dot_v1_dot_delivery__pb2.ListFailuresRequest.FromString,
                     response_serializer=cavra_dot_delivery_dot_v1_dot_delivery__pb2.ListFailuresResponse.SerializeToString,
+            ),
+            'ListChangedFailures': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListChangedFailures,
+                    request_deserializer=cavra_dot_delivery_dot_v1_dot_delivery__pb2.ListChangedFailuresRequest.FromString,
+                    response_serializer=cavra_dot_delivery_dot_v1_dot_delivery__pb2.ListChangedFailuresResponse.SerializeToString,
             ),
             'BatchGetFailures': grpc.unary_unary_rpc_method_handler(
                     servicer.BatchGetFailures,
@@ -705,6 +723,33 @@ class DeliveryService:
             '/cavra.delivery.v1.DeliveryService/ListFailures',
             cavra_dot_delivery_dot_v1_dot_delivery__pb2.ListFailuresRequest.SerializeToString,
             cavra_dot_delivery_dot_v1_dot_delivery__pb2.ListFailuresResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListChangedFailures(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/cavra.delivery.v1.DeliveryService/ListChangedFailures',
+            cavra_dot_delivery_dot_v1_dot_delivery__pb2.ListChangedFailuresRequest.SerializeToString,
+            cavra_dot_delivery_dot_v1_dot_delivery__pb2.ListChangedFailuresResponse.FromString,
             options,
             channel_credentials,
             insecure,

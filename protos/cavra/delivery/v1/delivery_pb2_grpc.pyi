@@ -70,6 +70,10 @@ class DeliveryServiceStub:
     """The configured connectors and whether each can be used, without any secret. Reads only."""
     ListFailures: _grpc.UnaryUnaryMultiCallable[_delivery_pb2.ListFailuresRequest, _delivery_pb2.ListFailuresResponse]
     """Open failures of audit deliveries, oldest first: what a retry plan is made of. Reads only."""
+    ListChangedFailures: _grpc.UnaryUnaryMultiCallable[_delivery_pb2.ListChangedFailuresRequest, _delivery_pb2.ListChangedFailuresResponse]
+    """Failures that have changed since a cursor, as they are now: for a reader who keeps all open ones and asks before each use. What it has
+    with the last page is what there is now. Reads only. Role: service. INVALID_ARGUMENT `invalid_page_token` for what is no cursor.
+    """
     BatchGetFailures: _grpc.UnaryUnaryMultiCallable[_delivery_pb2.BatchGetFailuresRequest, _delivery_pb2.BatchGetFailuresResponse]
     """Failures by key as they are now, open or not, in the order asked; unknown keys are left out. Reads only."""
     SummarizeFailures: _grpc.UnaryUnaryMultiCallable[_delivery_pb2.SummarizeFailuresRequest, _delivery_pb2.SummarizeFailuresResponse]
@@ -132,6 +136,10 @@ class DeliveryServiceAsyncStub(DeliveryServiceStub):
     """The configured connectors and whether each can be used, without any secret. Reads only."""
     ListFailures: _aio.UnaryUnaryMultiCallable[_delivery_pb2.ListFailuresRequest, _delivery_pb2.ListFailuresResponse]  # type: ignore[assignment]
     """Open failures of audit deliveries, oldest first: what a retry plan is made of. Reads only."""
+    ListChangedFailures: _aio.UnaryUnaryMultiCallable[_delivery_pb2.ListChangedFailuresRequest, _delivery_pb2.ListChangedFailuresResponse]  # type: ignore[assignment]
+    """Failures that have changed since a cursor, as they are now: for a reader who keeps all open ones and asks before each use. What it has
+    with the last page is what there is now. Reads only. Role: service. INVALID_ARGUMENT `invalid_page_token` for what is no cursor.
+    """
     BatchGetFailures: _aio.UnaryUnaryMultiCallable[_delivery_pb2.BatchGetFailuresRequest, _delivery_pb2.BatchGetFailuresResponse]  # type: ignore[assignment]
     """Failures by key as they are now, open or not, in the order asked; unknown keys are left out. Reads only."""
     SummarizeFailures: _aio.UnaryUnaryMultiCallable[_delivery_pb2.SummarizeFailuresRequest, _delivery_pb2.SummarizeFailuresResponse]  # type: ignore[assignment]
@@ -263,6 +271,16 @@ class DeliveryServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_delivery_pb2.ListFailuresResponse, _abc.Awaitable[_delivery_pb2.ListFailuresResponse]]:
         """Open failures of audit deliveries, oldest first: what a retry plan is made of. Reads only."""
+
+    @_abc_1.abstractmethod
+    def ListChangedFailures(
+        self,
+        request: _delivery_pb2.ListChangedFailuresRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_delivery_pb2.ListChangedFailuresResponse, _abc.Awaitable[_delivery_pb2.ListChangedFailuresResponse]]:
+        """Failures that have changed since a cursor, as they are now: for a reader who keeps all open ones and asks before each use. What it has
+        with the last page is what there is now. Reads only. Role: service. INVALID_ARGUMENT `invalid_page_token` for what is no cursor.
+        """
 
     @_abc_1.abstractmethod
     def BatchGetFailures(

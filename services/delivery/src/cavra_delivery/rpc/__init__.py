@@ -4,13 +4,14 @@ from cavra.delivery.v1 import delivery_pb2_grpc
 from cavra_service.server import Servicer
 
 from cavra_delivery.rpc.audits import Audits
+from cavra_delivery.rpc.changes import Changes
 from cavra_delivery.rpc.drills import Drills
 from cavra_delivery.rpc.failures import Failures
 from cavra_delivery.rpc.parts import Parts
 from cavra_delivery.rpc.routes import Routes
 
 
-class DeliveryService(Drills, Routes, Audits, Failures, delivery_pb2_grpc.DeliveryServiceServicer):
+class DeliveryService(Drills, Routes, Audits, Failures, Changes, delivery_pb2_grpc.DeliveryServiceServicer):
     """Every RPC of the contract, by topic."""
 
 

@@ -124,7 +124,7 @@ def failure_statement(failure: Failure) -> Statement:
 async def find_failure(store: Store, key: Key) -> StoredFailure | None:
     """One failure, open or not."""
     row = await store.row("failure", delivery_id=key[0], audit_id=key[1], provider=key[2])
-    return None if row is None else _failure(row)
+    return None if row is None else failure_of(row)
 
 
 async def open_failures(
@@ -145,7 +145,7 @@ async def open_failures(
         rows = await store.rows("open_failures", **place)
         count = await store.row("counter", name="gauge:open_failures")
         total = 0 if count is None else count["value"]
-    return [_failure(row) for row in rows], total
+    return [failure_of(row) for row in rows], total
 
 
 async def find_execution(store: Store, execution_id: str) -> Execution | None:
@@ -234,7 +234,8 @@ def _cause(row: Row) -> Cause:
     return Cause(row["id"], row["kind"], bytes(row["record_hash"]).hex())
 
 
-def _failure(row: Row) -> StoredFailure:
+def failure_of(row: Row) -> StoredFailure:
+    """A failure from its row and the hashes beside it."""
     failure = Failure(
         row["delivery_id"],
         row["audit_id"],

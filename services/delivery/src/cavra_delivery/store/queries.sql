@@ -157,15 +157,17 @@ WHERE delivery_id = :delivery_id AND audit_id = :audit_id AND provider = :provid
 -- name: insert_failure
 -- Open a failure.
 INSERT INTO failures (delivery_id, audit_id, provider, state, in_flight, failure_count, attempt_count, status_codes, first_failed_at,
-    latest_failed_at, latest_delivery_id, latest_record_id, original_record_id, version)
+    latest_failed_at, latest_delivery_id, latest_record_id, original_record_id, version, change_number)
 VALUES (:delivery_id, :audit_id, :provider, :state, :in_flight, :failure_count, :attempt_count, :status_codes, :first_failed_at,
-    :latest_failed_at, :latest_delivery_id, :latest_record_id, :original_record_id, :version);
+    :latest_failed_at, :latest_delivery_id, :latest_record_id, :original_record_id, :version,
+    (SELECT coalesce(max(change_number), 0) + 1 FROM failures));
 
 -- name: update_failure
 -- Move a failure on, if it is still what was decided on.
 UPDATE failures SET state = :state, in_flight = :in_flight, failure_count = :failure_count, attempt_count = :attempt_count,
     status_codes = :status_codes, latest_failed_at = :latest_failed_at, latest_delivery_id = :latest_delivery_id,
-    latest_record_id = :latest_record_id, version = :version
+    latest_record_id = :latest_record_id, version = :version,
+    change_number = (SELECT coalesce(max(change_number), 0) + 1 FROM failures)
 WHERE delivery_id = :delivery_id AND audit_id = :audit_id AND provider = :provider AND version = :version - 1;
 
 -- name: failure
@@ -187,6 +189,23 @@ SELECT f.*, l.record_hash AS latest_record_hash, o.record_hash AS original_recor
 FROM failures f JOIN records l ON l.id = f.latest_record_id JOIN records o ON o.id = f.original_record_id
 WHERE f.state <> 'closed' AND f.provider = :provider AND (f.first_failed_at, f.delivery_id) > (:first_failed_at, :delivery_id)
 ORDER BY f.first_failed_at, f.delivery_id LIMIT :limit;
+
+-- name: changed_failures
+-- Failures, open or not, that changed after a number, in the order of their changes.
+SELECT f.*, l.record_hash AS latest_record_hash, o.record_hash AS original_record_hash
+FROM failures f JOIN records l ON l.id = f.latest_record_id JOIN records o ON o.id = f.original_record_id
+WHERE f.change_number > :since ORDER BY f.change_number LIMIT :limit;
+
+-- name: open_failures_changed
+-- Open failures that changed after one number and not after another, in the order of their changes.
+SELECT f.*, l.record_hash AS latest_record_hash, o.record_hash AS original_record_hash
+FROM failures f JOIN records l ON l.id = f.latest_record_id JOIN records o ON o.id = f.original_record_id
+WHERE f.state <> 'closed' AND f.change_number > :since AND f.change_number <= :until ORDER BY f.change_number LIMIT :limit;
+
+-- name: history
+-- One row: the number of the newest change, the log's last record and its hash, and what hash the record of a given index has.
+SELECT (SELECT coalesce(max(change_number), 0) FROM failures) AS newest, s.size - 1 AS idx, l.record_hash, k.record_hash AS known
+FROM log_state s LEFT JOIN records l ON l.idx = s.size - 1 LEFT JOIN records k ON k.idx = :idx;
 
 -- name: count_open_failures_of_provider
 -- How many failures of one provider are open.
