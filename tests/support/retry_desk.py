@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 
+import grpc
 import pytest
 from cavra.evidence.v1 import evidence_pb2 as evidence
 from cavra.evidence.v1.evidence_pb2_grpc import EvidenceLogStub
@@ -43,8 +44,12 @@ class RetryDesk:
             start(self.settings, self.clock) as address,
             self.installation.channel(address) as channel,
         ):
-            self.stub, self._log = RetryServiceStub(channel), EvidenceLogStub(channel)
+            self.use(channel)
             yield
+
+    def use(self, channel: grpc.aio.Channel) -> None:
+        """Call the retry service at the other end of `channel`."""
+        self.stub, self._log = RetryServiceStub(channel), EvidenceLogStub(channel)
 
     async def call(self, method: str, request: Any, who: str = PLANNER, *roles: str) -> Any:
         """One call of an operator (or of whoever holds `roles`)."""

@@ -99,6 +99,23 @@ def open_checkpoint(note: str, origin: str, public: bytes) -> Checkpoint:
     raise SignatureError(f"got a checkpoint that is not signed by key {key_id(public)} of {origin}")
 
 
+def open_sole_checkpoint(note: str, origin: str, public: bytes) -> Checkpoint:
+    """As `open_checkpoint`, for a note whose one signature is the log's own: then every byte of it is accounted for.
+
+    Raises SignatureError also when other signatures, or other texts of the same one (base64 has unused bits), are there.
+    """
+    checkpoint = open_checkpoint(note, origin, public)
+    signatures = note.partition("\n\n")[2]
+    start = f"\u2014 {origin} "
+    try:
+        sole = start + base64.b64encode(base64.b64decode(signatures[len(start) : -1])).decode() + "\n"
+    except ValueError:
+        sole = ""
+    if signatures != sole:
+        raise SignatureError(f"got more than the one signature of {origin} on its checkpoint")
+    return checkpoint
+
+
 def _checkpoint(lines: list[str]) -> Checkpoint:
     origin, size, root = lines[:3]
     if not size.isascii() or not size.isdigit() or (size[0] == "0" and size != "0") or len(size) > 16:
