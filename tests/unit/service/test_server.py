@@ -68,6 +68,29 @@ async def test_a_token_that_nobody_here_signed_is_refused(served: EvidenceServer
     assert await refusal_of(served, token="not-a-token") == "invalid_token"
 
 
+async def test_a_token_that_names_many_groups_is_served(served: EvidenceServer) -> None:
+    groups = [f"{number:040}" for number in range(260)]
+    token = served.installation.token("ann", "auditor", *groups)
+    assert len(token) > 14_000
+    assert await refusal_of(served, token=token) == "unknown_record"
+
+
+async def test_bytes_that_are_no_message_are_refused_once_it_is_known_whose_they_are(
+    served: EvidenceServer,
+) -> None:
+    async def refused(caller_of: Caller) -> tuple[str, str]:
+        unary: Any = served.channel.unary_unary(GET)
+        stream: Any = served.channel.unary_stream("/cavra.evidence.v1.EvidenceLog/WatchRecords")
+        with pytest.raises(Refused) as of_one:
+            await caller_of.unary(unary, b"\xff")
+        with pytest.raises(Refused) as of_many:
+            await anext(aiter(caller_of.stream(stream, b"\xff")))
+        return of_one.value.reason, of_many.value.reason
+
+    assert await refused(served.auditor) == ("invalid_body", "invalid_body")
+    assert await refused(Caller(str, 10.0)) == ("unauthenticated", "unauthenticated")
+
+
 @pytest.mark.parametrize("role", ["operator", "approver", "auditor", "service"])
 async def test_every_role_may_read_evidence(served: EvidenceServer, role: str) -> None:
     assert await refusal_of(served, token=served.installation.token("ann", role)) == "unknown_record"

@@ -12,6 +12,7 @@ import structlog
 from cavra_evidence.log import RecordTooLarge
 from cavra_evidence.refusal import Refusal
 from cavra_verify.canonical import CanonicalError
+from google.protobuf.message import DecodeError
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from pydantic import ValidationError
@@ -28,12 +29,15 @@ from cavra_service.tls import may_speak_for
 MAX_REQUEST_BYTES: Final = 4 * 1024 * 1024
 MAX_RESPONSE_BYTES: Final = 32 * 1024 * 1024
 """A page of 500 of the largest records (48 KiB each) fits."""
+MAX_METADATA_BYTES: Final = 24 * 1024
+"""A token of a provider that names many groups (16 KiB at most) fits; gRPC's own 8 KiB would turn it away."""
 DEFAULT_DEADLINE_SECONDS: Final = 30.0
 """How long a call without a deadline may take."""
 
 OPTIONS: Final = (
     ("grpc.max_receive_message_length", MAX_REQUEST_BYTES),
     ("grpc.max_send_message_length", MAX_RESPONSE_BYTES),
+    ("grpc.max_metadata_size", MAX_METADATA_BYTES),
     ("grpc.so_reuseport", 0),
 )
 
@@ -105,6 +109,7 @@ class _Gate(grpc.aio.ServerInterceptor):
         required = REQUIRED.get(details.method)
         if handler is None or (required is not None and not required):
             return handler
+        handler = handler._replace(request_deserializer=_deserializer(handler.request_deserializer))
         if handler.response_streaming:
             return handler._replace(unary_stream=self._stream(details, handler.unary_stream, required))
         return handler._replace(
@@ -116,6 +121,7 @@ class _Gate(grpc.aio.ServerInterceptor):
         self,
         details: grpc.HandlerCallDetails,
         required: frozenset[str] | None,
+        request: Any,
         context: grpc.aio.ServicerContext[Any, Any],
     ) -> Identity:
         metadata = {key: value for key, value in details.invocation_metadata if key == "authorization"}
@@ -126,6 +132,8 @@ class _Gate(grpc.aio.ServerInterceptor):
         if self._sees_peers and not may_speak_for(identity, context.auth_context()):
             raise Refused("role_required", "the caller's certificate is not that of whom the token names")
         identity = delegated(identity, details.invocation_metadata)
+        if request is None:
+            raise Refused("invalid_body", "the bytes are no message of the request's type")
         set_caller(identity)
         return identity
 
@@ -134,7 +142,7 @@ class _Gate(grpc.aio.ServerInterceptor):
     ) -> Any:
         async def call(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
             try:
-                identity = await self._authorise(details, required, context)
+                identity = await self._authorise(details, required, request, context)
                 key = key_of(details.invocation_metadata) if details.method in RECORDS else ""
                 async with asyncio.timeout(_remaining(context)):
                     if not key or self._keys is None:
@@ -151,13 +159,25 @@ class _Gate(grpc.aio.ServerInterceptor):
     ) -> Any:
         async def call(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> AsyncIterator[Any]:
             try:
-                await self._authorise(details, required, context)
+                await self._authorise(details, required, request, context)
                 async for response in behaviour(request, context):
                     yield response
             except Exception as error:
                 await _abort(context, details.method, error)
 
         return call
+
+
+def _deserializer(read: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
+    """None for bytes that are no message: who sent them is to be known before anything is said about them."""
+
+    def message(data: bytes) -> Any:
+        try:
+            return read(data)
+        except DecodeError:
+            return None
+
+    return message
 
 
 def _serializer(serialize: Callable[[Any], bytes]) -> Callable[[Any], bytes]:
