@@ -94,8 +94,11 @@ async def test_a_bad_body_is_refused_before_any_service_is_asked(
         '{"\\ud800": 1}',
         '{"routing_policy": {"\\ud800": 1}}',
         '{"routing_policy": {"a": "\\ud800"}}',
+        b'{"actor_claims": "\xed\xa0\x80"}',
+        '{"actor_claims": "\\ud800"}'.encode("utf-16"),
+        "{}".encode("utf-16-le"),
     ],
-    ids=range(13),
+    ids=range(16),
 )
 async def test_what_is_not_clean_json_is_refused(fakes: FakeServices, raw: str | bytes) -> None:
     status, problem, _ = await fakes.request("POST", R + "/deliver", data=raw, headers=JSON)

@@ -119,7 +119,7 @@ def _too_large(limit: int) -> Refused:
 def _parse(body: bytes) -> Any:
     try:
         document = json.loads(
-            body,
+            body.decode("utf-8-sig"),  # Left to json.loads, bytes may be UTF-16, or halves of characters.
             parse_float=_fraction,
             parse_int=_integer,
             parse_constant=_refuse_number,
