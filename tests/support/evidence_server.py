@@ -9,8 +9,8 @@ from pathlib import Path
 import grpc
 from cavra.evidence.v1 import evidence_pb2_grpc as rpc
 from cavra_service.client import Caller
-from cavra_service.evidence_log import evidence_servicer
 from cavra_service.identity import TokenVerifier, load_signer
+from cavra_service.keeping import log_kept
 from cavra_service.runtime import utc_now
 from cavra_service.server import serving
 from cavra_service.store.listing import listing_blocks
@@ -50,7 +50,8 @@ async def evidence_server(
     verifier = TokenVerifier.of(installation.settings)
     try:
         async with (
-            serving([evidence_servicer(store)], verifier, "127.0.0.1:0", 0.1) as address,
+            log_kept(store, installation.settings, "retry") as evidence,
+            serving([evidence], verifier, "127.0.0.1:0", 0.1) as address,
             installation.channel(address) as channel,
         ):
             stub = rpc.EvidenceLogStub(channel)

@@ -18,8 +18,8 @@ from cavra_evidence.records.delivery import AuditFilters, ConnectorDelivery, Del
 from cavra_evidence.records.retry import ExecutionResolution
 from cavra_evidence.times import text
 from cavra_service.errors import Refused
-from cavra_service.evidence_log import evidence_servicer
 from cavra_service.identity import TokenVerifier
+from cavra_service.keeping import log_kept
 from cavra_service.runtime import open_store
 from cavra_service.server import Servicer, serving
 from cavra_service.settings import Settings
@@ -345,9 +345,12 @@ async def fake_delivery(settings: Settings) -> AsyncIterator[tuple[FakeDelivery,
     store = await open_store(settings, "delivery")
     fake = FakeDelivery(store)  # type: ignore[abstract] # what retry does not call stays unimplemented
     name = "cavra.delivery.v1.DeliveryService"
-    servicers = [Servicer(name, rpc.add_DeliveryServiceServicer_to_server, fake), evidence_servicer(store)]
+    own = Servicer(name, rpc.add_DeliveryServiceServicer_to_server, fake)
     try:
-        async with serving(servicers, TokenVerifier.of(settings), "127.0.0.1:0", 0.1) as address:
+        async with (
+            log_kept(store, settings, "delivery") as evidence,
+            serving([own, evidence], TokenVerifier.of(settings), "127.0.0.1:0", 0.1) as address,
+        ):
             yield fake, address
     finally:
         await store.close()

@@ -19,8 +19,8 @@ from cavra_evidence.records.base import Record
 from cavra_evidence.records.delivery import ConnectorDelivery
 from cavra_evidence.records.retry import ExecutionRecord
 from cavra_evidence.times import text
-from cavra_service.evidence_log import evidence_servicer
 from cavra_service.identity import TokenVerifier
+from cavra_service.keeping import log_kept
 from cavra_service.runtime import open_store, utc_now
 from cavra_service.server import Servicer, serving
 from cavra_service.store.protocol import Commit, Store
@@ -62,7 +62,8 @@ class FakePeers(DeliveryServiceServicer):
         for service, own in (("delivery", [delivery]), ("retry", [])):
             store = self.stores[service] = await open_store(settings, service)
             self._running[service].push_async_callback(store.close)
-            servers = serving([*own, evidence_servicer(store)], TokenVerifier.of(settings), "127.0.0.1:0", 0)
+            evidence = await self._running[service].enter_async_context(log_kept(store, settings, service))
+            servers = serving([*own, evidence], TokenVerifier.of(settings), "127.0.0.1:0", 0)
             address = await self._running[service].enter_async_context(servers)
             known = self.installation.settings
             self.installation.settings = known.model_copy(update={f"{service}_address": address})

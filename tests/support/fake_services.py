@@ -18,9 +18,9 @@ from cavra_evidence.ids import new_id
 from cavra_gateway.bootstrap import SERVICE
 from cavra_gateway.services import NAMES
 from cavra_service.errors import Refused
-from cavra_service.evidence_log import evidence_servicer
 from cavra_service.idempotency import Keys
 from cavra_service.identity import TokenVerifier, caller
+from cavra_service.keeping import log_kept
 from cavra_service.runtime import open_store, utc_now
 from cavra_service.server import Servicer, serving
 from cavra_service.store.protocol import Commit, Store
@@ -314,7 +314,8 @@ class FakeServices:
             store = await open_store(settings, service)
             stack.push_async_callback(store.close)
             name, add, servicer = _ALL[service]
-            servicers = [Servicer(name, add, servicer(store, self.script)), evidence_servicer(store)]
+            evidence = await stack.enter_async_context(log_kept(store, settings, service))
+            servicers = [Servicer(name, add, servicer(store, self.script)), evidence]
             in_use = await stack.enter_async_context(
                 serving(servicers, TokenVerifier.of(settings), address, 0.1, Keys(store, utc_now))
             )

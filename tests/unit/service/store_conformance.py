@@ -268,11 +268,11 @@ class StoreConformance:
     async def test_nobody_waits_for_what_is_there(self, open_store: Open) -> None:
         store = await open_store()
         await store.commit(add("a"))
-        await asyncio.wait_for(store.wait_beyond(0, 60), 10)
+        assert await asyncio.wait_for(store.wait_beyond(0, 60), 10)
 
     async def test_waiting_ends_with_its_time(self, open_store: Open) -> None:
         store = await open_store()
-        await asyncio.wait_for(store.wait_beyond(0, 0.01), 10)
+        assert not await asyncio.wait_for(store.wait_beyond(0, 0.01), 10)
 
     async def test_a_caller_who_goes_away_does_not_undo_the_command(self, open_store: Open) -> None:
         store = await open_store()

@@ -8,14 +8,14 @@ from typing import Any, Final
 from cavra.evidence.v1 import evidence_pb2 as pb
 from cavra.evidence.v1 import evidence_pb2_grpc as rpc
 from cavra_evidence.index import FILTERS
-from cavra_evidence.proofs import Coordinate, hash_of, nodes_of
 from cavra_evidence.times import text
-from cavra_verify.merkle import HASH_SIZE, Frontier, Span, consistency_path, inclusion_path
-from cavra_verify.signatures import Checkpoint, sign_checkpoint
+from cavra_verify.merkle import consistency_path, inclusion_path
+from cavra_verify.tiles import HEIGHT, MAX_LEVEL, WIDTH, Tile
 
+from cavra_service.checkpoints import Checkpoints, LogRefused
 from cavra_service.errors import Refused
 from cavra_service.server import Servicer
-from cavra_service.store import listing
+from cavra_service.store import listing, tree
 from cavra_service.store.protocol import Store
 from cavra_service.wire import from_timestamp, record_of_row
 
@@ -27,18 +27,21 @@ _WATCH_POLL_SECONDS: Final = 1.0
 _MAX_INDEX: Final = 2**62
 
 
-def evidence_servicer(store: Store) -> Servicer:
+def evidence_servicer(store: Store, checkpoints: Checkpoints) -> Servicer:
     """The EvidenceLog over `store`, to be served."""
     return Servicer(
-        "cavra.evidence.v1.EvidenceLog", rpc.add_EvidenceLogServicer_to_server, EvidenceLog(store)
+        "cavra.evidence.v1.EvidenceLog",
+        rpc.add_EvidenceLogServicer_to_server,
+        EvidenceLog(store, checkpoints),
     )
 
 
 class EvidenceLog(rpc.EvidenceLogServicer):
     """Reads alone: nothing here changes a record."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, checkpoints: Checkpoints) -> None:
         self._store = store
+        self._checkpoints = checkpoints
 
     async def GetRecord(self, request: pb.GetRecordRequest, context: Any) -> pb.GetRecordResponse:
         """See the contract."""
@@ -83,7 +86,7 @@ class EvidenceLog(rpc.EvidenceLogServicer):
         self, request: pb.WatchRecordsRequest, context: Any
     ) -> AsyncIterator[pb.WatchRecordsResponse]:
         """See the contract."""
-        following = (await self._frontier()).size if request.from_index < 0 else request.from_index
+        following = (await tree.frontier(self._store)).size if request.from_index < 0 else request.from_index
         while True:
             rows = await self._store.rows("records_page", from_index=following, limit=_WATCH_BATCH)
             if rows:
@@ -102,13 +105,15 @@ class EvidenceLog(rpc.EvidenceLogServicer):
 
     async def GetCheckpoint(self, request: pb.GetCheckpointRequest, context: Any) -> pb.GetCheckpointResponse:
         """See the contract."""
-        frontier = await self._frontier()
-        checkpoint = Checkpoint(self._store.origin, frontier.size, frontier.root())
+        try:
+            signed = self._checkpoints.published if request.published else await self._checkpoints.fresh()
+        except LogRefused:
+            raise Refused("log_refused", "the log is not what it signed, and signs nothing more") from None
         return pb.GetCheckpointResponse(
-            note=sign_checkpoint(checkpoint, self._store.signer),
-            origin=checkpoint.origin,
-            tree_size=checkpoint.size,
-            root_hash=checkpoint.root,
+            note=signed.note,
+            origin=self._store.origin,
+            tree_size=signed.frontier.size,
+            root_hash=signed.frontier.root(),
             public_key=self._store.signer.public,
         )
 
@@ -121,7 +126,7 @@ class EvidenceLog(rpc.EvidenceLogServicer):
             raise Refused("invalid_index", "0 to tree_size - 1", "index")
         path = inclusion_path(request.index, request.tree_size)
         leaf, whole = (request.index, request.index + 1), (0, request.tree_size)
-        hashes = await self._hashes([*path, leaf, whole])
+        hashes = await tree.hashes(self._store, [*path, leaf, whole])
         return pb.GetInclusionProofResponse(hashes=hashes[:-2], leaf_hash=hashes[-2], root_hash=hashes[-1])
 
     async def GetConsistencyProof(
@@ -132,40 +137,35 @@ class EvidenceLog(rpc.EvidenceLogServicer):
         if not 1 <= request.first_size <= request.second_size:
             raise Refused("invalid_tree_size", "1 to second_size", "first_size")
         path = consistency_path(request.first_size, request.second_size)
-        hashes = await self._hashes([*path, (0, request.first_size), (0, request.second_size)])
+        hashes = await tree.hashes(self._store, [*path, (0, request.first_size), (0, request.second_size)])
         return pb.GetConsistencyProofResponse(
             hashes=hashes[:-2], first_root_hash=hashes[-2], second_root_hash=hashes[-1]
         )
 
-    async def _frontier(self) -> Frontier:
-        row = await self._store.row("log_state")
-        if row is None:
-            raise LookupError("the store has no log state")
-        roots = bytes(row["frontier"] or b"")
-        return Frontier(
-            row["size"], tuple(roots[at : at + HASH_SIZE] for at in range(0, len(roots), HASH_SIZE))
+    async def GetTile(self, request: pb.GetTileRequest, context: Any) -> pb.GetTileResponse:
+        """See the contract."""
+        first, last = self._published(request.level, request.index, request.width)
+        return pb.GetTileResponse(
+            hashes=b"".join(await tree.tile(self._store, HEIGHT * request.level, first, last))
         )
+
+    async def GetEntries(self, request: pb.GetEntriesRequest, context: Any) -> pb.GetEntriesResponse:
+        """See the contract."""
+        first, last = self._published(0, request.index, request.width)
+        rows = await self._store.rows("entries", first=first, last=last)
+        return pb.GetEntriesResponse(entries=[row["canonical"] for row in rows])
+
+    def _published(self, level: int, index: int, width: int) -> tuple[int, int]:
+        """The range of a tile that the published checkpoint covers."""
+        tile = Tile(level, index, width)
+        known = 0 <= level <= MAX_LEVEL and index >= 0 and 1 <= width <= WIDTH
+        if not known or not tile.fits(self._checkpoints.published.frontier.size):
+            raise Refused("unknown_tile", "the published log has no such tile")
+        return index * WIDTH, index * WIDTH + width
 
     async def _check_size(self, size: int, field: str) -> None:
-        if not 1 <= size <= (await self._frontier()).size:
+        if not 1 <= size <= (await tree.frontier(self._store)).size:
             raise Refused("invalid_tree_size", "1 to the log's size", field)
-
-    async def _hashes(self, spans: list[Span]) -> list[bytes]:
-        wanted = {coordinate for span in spans for coordinate in nodes_of(span)}
-        nodes = {coordinate: await self._node(coordinate) for coordinate in wanted}
-        return [hash_of(span, nodes) for span in spans]
-
-    async def _node(self, coordinate: Coordinate) -> bytes:
-        level, index = coordinate
-        row = await (
-            self._store.row("leaf_hash", idx=index)
-            if level == 0
-            else self._store.row("node", level=level, idx=index)
-        )
-        if row is None:
-            raise LookupError(f"the store lacks node {coordinate}")
-        found: bytes = row["record_hash" if level == 0 else "hash"]
-        return found
 
     async def _index_at(self, request: pb.ListRecordsRequest, bound: str) -> int | None:
         """The first index not before a moment: as records are in order of time, a moment is an index."""

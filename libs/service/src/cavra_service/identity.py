@@ -6,14 +6,12 @@ public keys and each service's; `<service>/` that service's signing key and the 
 
 import base64
 import json
-import os
 import time
 import warnings
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 from cavra_evidence.draft import Actor
@@ -30,6 +28,7 @@ from joserfc.errors import JoseError, SecurityWarning
 from joserfc.jwk import KeySet, OKPKey
 
 from cavra_service.errors import Refused
+from cavra_service.files import write_private
 from cavra_service.oidc import ProviderKeys, roles_of
 from cavra_service.settings import Settings
 
@@ -235,7 +234,7 @@ class LocalIssuer:
         path = folder / "issuer" / "private.json"
         if not path.exists():
             key = OKPKey.generate_key("Ed25519", parameters={"use": "sig", "alg": _ALGORITHM}, auto_kid=True)
-            _write_private(path, json.dumps(key.as_dict(private=True)).encode())
+            write_private(path, json.dumps(key.as_dict(private=True)).encode())
         key = OKPKey.import_key(json.loads(path.read_text()))
         trust = folder / "trust"
         trust.mkdir(parents=True, exist_ok=True)
@@ -266,7 +265,7 @@ class LocalIssuer:
             signer = load_signer(self._settings, service)
             (folder / "trust" / f"{service}.pub").write_text(signer.public.hex())
             token = self.token(f"service:{service}", ["service"], ttl_seconds=366 * 24 * 3600)
-            _write_private(folder / service / "token", token.encode())
+            write_private(folder / service / "token", token.encode())
 
 
 def load_signer(settings: Settings, service: str) -> Signer:
@@ -274,7 +273,7 @@ def load_signer(settings: Settings, service: str) -> Signer:
     path = settings.identity / service / "signing.pem"
     if not path.exists():
         pem = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        _write_private(path, pem)
+        write_private(path, pem)
     key = load_pem_private_key(path.read_bytes(), None)
     if not isinstance(key, Ed25519PrivateKey):
         raise TypeError(f"{path.name} holds no Ed25519 key")
@@ -284,15 +283,3 @@ def load_signer(settings: Settings, service: str) -> Signer:
 def service_token(settings: Settings, service: str) -> str:
     """The token that a service calls others with, from its file: read at each use, so that a fresh one takes effect."""
     return (settings.identity / service / "token").read_text().strip()
-
-
-def _write_private(path: Path, data: bytes) -> None:
-    """Write a secret so that nobody else ever can read it, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)

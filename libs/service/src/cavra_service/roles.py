@@ -7,6 +7,7 @@ _OPERATOR: Final = frozenset({"operator", "service"})
 _PERSON: Final = frozenset({"operator"})
 _APPROVER: Final = frozenset({"approver"})
 _SERVICE: Final = frozenset({"service"})
+_AUDITOR: Final = frozenset({"auditor"})
 _PUBLIC: Final = frozenset[str]()
 
 _TABLE: Final[dict[str, dict[str, frozenset[str]]]] = {
@@ -19,6 +20,8 @@ _TABLE: Final[dict[str, dict[str, frozenset[str]]]] = {
         "GetCheckpoint": _ANY,
         "GetInclusionProof": _ANY,
         "GetConsistencyProof": _ANY,
+        "GetTile": _ANY,
+        "GetEntries": _AUDITOR,
     },
     "cavra.delivery.v1.DeliveryService": {
         "GetDrillSchedule": _ANY,
@@ -70,3 +73,8 @@ REQUIRED: Final = {
     f"/{service}/{method}": roles for service, methods in _TABLE.items() for method, roles in methods.items()
 }
 """Full method name -> roles of which the caller needs one; an empty set is open to all."""
+
+PUBLIC_LOG: Final = frozenset(
+    {"/cavra.evidence.v1.EvidenceLog/GetCheckpoint", "/cavra.evidence.v1.EvidenceLog/GetTile"}
+)
+"""RPCs that are open to all where the installation's log is public: they show hashes, and no record."""

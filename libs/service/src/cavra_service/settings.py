@@ -82,6 +82,15 @@ class Settings(BaseSettings):
     tls_ca: Path | None = None
     """PEM file of the authorities whose certificates the other side must show."""
 
+    checkpoint_dir: Path | None = None
+    """Where each service keeps its log's last checkpoint, outside its store; unset means beside its key in identity_dir."""
+    public_log: bool = False
+    """Whether checkpoints and tiles of hashes may be read without a token. Records never may."""
+    heartbeat_seconds: float = Field(3600.0, ge=1)
+    """How often at least each log tells what is open, changed or not."""
+    heartbeat_change_seconds: float = Field(30.0, ge=0.05)
+    """How often at most it does when what is open has changed."""
+
     call_timeout_seconds: float = Field(20.0, gt=0)
     """Deadline of a call to another service that has none of its own."""
     worker_enabled: bool = False
@@ -119,3 +128,7 @@ class Settings(BaseSettings):
     def store_path(self, service: str) -> Path:
         """A service's SQLite file."""
         return self.data_dir / f"{service}.sqlite3"
+
+    def checkpoint_path(self, service: str) -> Path:
+        """The file that keeps the last checkpoint of a service's log."""
+        return (self.checkpoint_dir or self.identity) / service / "checkpoint"

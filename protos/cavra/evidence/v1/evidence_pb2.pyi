@@ -159,8 +159,10 @@ class GetCountersResponse(_message.Message):
     def __init__(self, counters: _Optional[_Mapping[str, int]] = ..., tree_size: _Optional[int] = ...) -> None: ...
 
 class GetCheckpointRequest(_message.Message):
-    __slots__ = ()
-    def __init__(self) -> None: ...
+    __slots__ = ("published",)
+    PUBLISHED_FIELD_NUMBER: _ClassVar[int]
+    published: bool
+    def __init__(self, published: _Optional[bool] = ...) -> None: ...
 
 class GetCheckpointResponse(_message.Message):
     __slots__ = ("note", "origin", "tree_size", "root_hash", "public_key")
@@ -211,3 +213,33 @@ class GetConsistencyProofResponse(_message.Message):
     first_root_hash: bytes
     second_root_hash: bytes
     def __init__(self, hashes: _Optional[_Iterable[bytes]] = ..., first_root_hash: _Optional[bytes] = ..., second_root_hash: _Optional[bytes] = ...) -> None: ...
+
+class GetTileRequest(_message.Message):
+    __slots__ = ("level", "index", "width")
+    LEVEL_FIELD_NUMBER: _ClassVar[int]
+    INDEX_FIELD_NUMBER: _ClassVar[int]
+    WIDTH_FIELD_NUMBER: _ClassVar[int]
+    level: int
+    index: int
+    width: int
+    def __init__(self, level: _Optional[int] = ..., index: _Optional[int] = ..., width: _Optional[int] = ...) -> None: ...
+
+class GetTileResponse(_message.Message):
+    __slots__ = ("hashes",)
+    HASHES_FIELD_NUMBER: _ClassVar[int]
+    hashes: bytes
+    def __init__(self, hashes: _Optional[bytes] = ...) -> None: ...
+
+class GetEntriesRequest(_message.Message):
+    __slots__ = ("index", "width")
+    INDEX_FIELD_NUMBER: _ClassVar[int]
+    WIDTH_FIELD_NUMBER: _ClassVar[int]
+    index: int
+    width: int
+    def __init__(self, index: _Optional[int] = ..., width: _Optional[int] = ...) -> None: ...
+
+class GetEntriesResponse(_message.Message):
+    __slots__ = ("entries",)
+    ENTRIES_FIELD_NUMBER: _ClassVar[int]
+    entries: _containers.RepeatedScalarFieldContainer[bytes]
+    def __init__(self, entries: _Optional[_Iterable[bytes]] = ...) -> None: ...

@@ -78,6 +78,16 @@ class EvidenceLogStub:
                 request_serializer=cavra_dot_evidence_dot_v1_dot_evidence__pb2.GetConsistencyProofRequest.SerializeToString,
                 response_deserializer=cavra_dot_evidence_dot_v1_dot_evidence__pb2.GetConsistencyProofResponse.FromString,
                 _registered_method=True)
+        self.GetTile = channel.unary_unary(
+                '/cavra.evidence.v1.EvidenceLog/GetTile',
+                request_serializer=cavra_dot_evidence_dot_v1_dot_evidence__pb2.GetTileRequest.SerializeToString,
+                response_deserializer=cavra_dot_evidence_dot_v1_dot_evidence__pb2.GetTileResponse.FromString,
+                _registered_method=True)
+        self.GetEntries = channel.unary_unary(
+                '/cavra.evidence.v1.EvidenceLog/GetEntries',
+                request_serializer=cavra_dot_evidence_dot_v1_dot_evidence__pb2.GetEntriesRequest.SerializeToString,
+                response_deserializer=cavra_dot_evidence_dot_v1_dot_evidence__pb2.GetEntriesResponse.FromString,
+                _registered_method=True)
 
 
 class EvidenceLogServicer:
@@ -124,7 +134,7 @@ class EvidenceLogServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetCheckpoint(self, request, context):
-        """The log's size and root, as a signed note.
+        """The log's size and root, as a signed note. A log that is not what it signed before signs nothing: DATA_LOSS reason `log_refused`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -139,6 +149,20 @@ class EvidenceLogServicer:
 
     def GetConsistencyProof(self, request, context):
         """RFC 6962 consistency proof between two sizes. OUT_OF_RANGE reason `invalid_tree_size`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetTile(self, request, context):
+        """Hashes of one C2SP tlog-tiles tile, up to the published checkpoint. NOT_FOUND reason `unknown_tile`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetEntries(self, request, context):
+        """Entries of one C2SP tlog-tiles bundle, up to the published checkpoint. NOT_FOUND reason `unknown_tile`. Takes the role auditor.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -186,6 +210,16 @@ def add_EvidenceLogServicer_to_server(servicer, server):
                     servicer.GetConsistencyProof,
                     request_deserializer=cavra_dot_evidence_dot_v1_dot_evidence__pb2.GetConsistencyProofRequest.FromString,
                     response_serializer=cavra_dot_evidence_dot_v1_dot_evidence__pb2.GetConsistencyProofResponse.SerializeToString,
+            ),
+            'GetTile': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetTile,
+                    request_deserializer=cavra_dot_evidence_dot_v1_dot_evidence__pb2.GetTileRequest.FromString,
+                    response_serializer=cavra_dot_evidence_dot_v1_dot_evidence__pb2.GetTileResponse.SerializeToString,
+            ),
+            'GetEntries': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetEntries,
+                    request_deserializer=cavra_dot_evidence_dot_v1_dot_evidence__pb2.GetEntriesRequest.FromString,
+                    response_serializer=cavra_dot_evidence_dot_v1_dot_evidence__pb2.GetEntriesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -408,6 +442,60 @@ class EvidenceLog:
             '/cavra.evidence.v1.EvidenceLog/GetConsistencyProof',
             cavra_dot_evidence_dot_v1_dot_evidence__pb2.GetConsistencyProofRequest.SerializeToString,
             cavra_dot_evidence_dot_v1_dot_evidence__pb2.GetConsistencyProofResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetTile(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/cavra.evidence.v1.EvidenceLog/GetTile',
+            cavra_dot_evidence_dot_v1_dot_evidence__pb2.GetTileRequest.SerializeToString,
+            cavra_dot_evidence_dot_v1_dot_evidence__pb2.GetTileResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetEntries(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/cavra.evidence.v1.EvidenceLog/GetEntries',
+            cavra_dot_evidence_dot_v1_dot_evidence__pb2.GetEntriesRequest.SerializeToString,
+            cavra_dot_evidence_dot_v1_dot_evidence__pb2.GetEntriesResponse.FromString,
             options,
             channel_credentials,
             insecure,

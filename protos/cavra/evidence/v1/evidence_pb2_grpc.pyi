@@ -54,11 +54,15 @@ class EvidenceLogStub:
     GetCounters: _grpc.UnaryUnaryMultiCallable[_evidence_pb2.GetCountersRequest, _evidence_pb2.GetCountersResponse]
     """The counters that the writing transactions keep: record counts and gauges of open state."""
     GetCheckpoint: _grpc.UnaryUnaryMultiCallable[_evidence_pb2.GetCheckpointRequest, _evidence_pb2.GetCheckpointResponse]
-    """The log's size and root, as a signed note."""
+    """The log's size and root, as a signed note. A log that is not what it signed before signs nothing: DATA_LOSS reason `log_refused`."""
     GetInclusionProof: _grpc.UnaryUnaryMultiCallable[_evidence_pb2.GetInclusionProofRequest, _evidence_pb2.GetInclusionProofResponse]
     """RFC 6962 audit path of one leaf in the tree of a given size. OUT_OF_RANGE reason `invalid_tree_size` or `invalid_index`."""
     GetConsistencyProof: _grpc.UnaryUnaryMultiCallable[_evidence_pb2.GetConsistencyProofRequest, _evidence_pb2.GetConsistencyProofResponse]
     """RFC 6962 consistency proof between two sizes. OUT_OF_RANGE reason `invalid_tree_size`."""
+    GetTile: _grpc.UnaryUnaryMultiCallable[_evidence_pb2.GetTileRequest, _evidence_pb2.GetTileResponse]
+    """Hashes of one C2SP tlog-tiles tile, up to the published checkpoint. NOT_FOUND reason `unknown_tile`."""
+    GetEntries: _grpc.UnaryUnaryMultiCallable[_evidence_pb2.GetEntriesRequest, _evidence_pb2.GetEntriesResponse]
+    """Entries of one C2SP tlog-tiles bundle, up to the published checkpoint. NOT_FOUND reason `unknown_tile`. Takes the role auditor."""
 
 @_typing.type_check_only
 class EvidenceLogAsyncStub(EvidenceLogStub):
@@ -82,11 +86,15 @@ class EvidenceLogAsyncStub(EvidenceLogStub):
     GetCounters: _aio.UnaryUnaryMultiCallable[_evidence_pb2.GetCountersRequest, _evidence_pb2.GetCountersResponse]  # type: ignore[assignment]
     """The counters that the writing transactions keep: record counts and gauges of open state."""
     GetCheckpoint: _aio.UnaryUnaryMultiCallable[_evidence_pb2.GetCheckpointRequest, _evidence_pb2.GetCheckpointResponse]  # type: ignore[assignment]
-    """The log's size and root, as a signed note."""
+    """The log's size and root, as a signed note. A log that is not what it signed before signs nothing: DATA_LOSS reason `log_refused`."""
     GetInclusionProof: _aio.UnaryUnaryMultiCallable[_evidence_pb2.GetInclusionProofRequest, _evidence_pb2.GetInclusionProofResponse]  # type: ignore[assignment]
     """RFC 6962 audit path of one leaf in the tree of a given size. OUT_OF_RANGE reason `invalid_tree_size` or `invalid_index`."""
     GetConsistencyProof: _aio.UnaryUnaryMultiCallable[_evidence_pb2.GetConsistencyProofRequest, _evidence_pb2.GetConsistencyProofResponse]  # type: ignore[assignment]
     """RFC 6962 consistency proof between two sizes. OUT_OF_RANGE reason `invalid_tree_size`."""
+    GetTile: _aio.UnaryUnaryMultiCallable[_evidence_pb2.GetTileRequest, _evidence_pb2.GetTileResponse]  # type: ignore[assignment]
+    """Hashes of one C2SP tlog-tiles tile, up to the published checkpoint. NOT_FOUND reason `unknown_tile`."""
+    GetEntries: _aio.UnaryUnaryMultiCallable[_evidence_pb2.GetEntriesRequest, _evidence_pb2.GetEntriesResponse]  # type: ignore[assignment]
+    """Entries of one C2SP tlog-tiles bundle, up to the published checkpoint. NOT_FOUND reason `unknown_tile`. Takes the role auditor."""
 
 class EvidenceLogServicer(metaclass=_abc_1.ABCMeta):
     """A service's records in commit order, served by each service over its own store.
@@ -143,7 +151,7 @@ class EvidenceLogServicer(metaclass=_abc_1.ABCMeta):
         request: _evidence_pb2.GetCheckpointRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_evidence_pb2.GetCheckpointResponse, _abc.Awaitable[_evidence_pb2.GetCheckpointResponse]]:
-        """The log's size and root, as a signed note."""
+        """The log's size and root, as a signed note. A log that is not what it signed before signs nothing: DATA_LOSS reason `log_refused`."""
 
     @_abc_1.abstractmethod
     def GetInclusionProof(
@@ -160,5 +168,21 @@ class EvidenceLogServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_evidence_pb2.GetConsistencyProofResponse, _abc.Awaitable[_evidence_pb2.GetConsistencyProofResponse]]:
         """RFC 6962 consistency proof between two sizes. OUT_OF_RANGE reason `invalid_tree_size`."""
+
+    @_abc_1.abstractmethod
+    def GetTile(
+        self,
+        request: _evidence_pb2.GetTileRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_evidence_pb2.GetTileResponse, _abc.Awaitable[_evidence_pb2.GetTileResponse]]:
+        """Hashes of one C2SP tlog-tiles tile, up to the published checkpoint. NOT_FOUND reason `unknown_tile`."""
+
+    @_abc_1.abstractmethod
+    def GetEntries(
+        self,
+        request: _evidence_pb2.GetEntriesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_evidence_pb2.GetEntriesResponse, _abc.Awaitable[_evidence_pb2.GetEntriesResponse]]:
+        """Entries of one C2SP tlog-tiles bundle, up to the published checkpoint. NOT_FOUND reason `unknown_tile`. Takes the role auditor."""
 
 def add_EvidenceLogServicer_to_server(servicer: EvidenceLogServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -151,7 +151,7 @@ def _run(work: Coroutine[Any, Any, None]) -> None:
         uvloop.run(work)
     except (StartError, FileNotFoundError) as error:
         typer.echo(f"cavra: {error}", err=True)
-        raise typer.Exit(1) from None
+        raise typer.Exit(error.exit_code if isinstance(error, StartError) else 1) from None
 
 
 def main() -> None:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import Final
 
+from cavra_service.checkpoints import LogRefused
 from cavra_service.runtime import installed, load
 from cavra_service.settings import Settings
 from pydantic import ValidationError
@@ -13,11 +14,18 @@ from pydantic import ValidationError
 ORDER: Final = ("delivery", "retry", "recovery", "gateway")
 """Each may call those before it."""
 
+LOG_REFUSED: Final = 3
+"""Exit code when a log is not what it signed."""
+
 Addresses = Mapping[str, str]
 
 
 class StartError(Exception):
     """A service could not be started; the message says what to do."""
+
+    def __init__(self, message: str, exit_code: int = 1) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
 
 
 @asynccontextmanager
@@ -49,6 +57,8 @@ async def _started(stack: AsyncExitStack, name: str, settings: Settings) -> str:
         return await stack.enter_async_context(load(name).start(settings))
     except FileNotFoundError as error:
         raise StartError(f"{name}: {error.filename or error} is missing: run `cavra init` first") from error
+    except LogRefused as error:
+        raise StartError(f"{name} does not start: {error}", LOG_REFUSED) from None
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         variable = "CAVRA_" + "_".join(map(str, first["loc"])).upper()

@@ -4,9 +4,9 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from cavra_evidence.draft import Actor
-from cavra_service.evidence_log import evidence_servicer
 from cavra_service.idempotency import Keys
 from cavra_service.identity import TokenVerifier
+from cavra_service.keeping import log_kept
 from cavra_service.runtime import Service, open_store, utc_now
 from cavra_service.server import serving
 from cavra_service.settings import Settings
@@ -33,6 +33,7 @@ async def start(settings: Settings) -> AsyncIterator[str]:
     async with AsyncExitStack() as stack:
         store = await open_store(own, NAME, ["cavra_delivery.store"])
         stack.push_async_callback(store.close)
+        evidence = await stack.enter_async_context(log_kept(store, own, NAME))
         registry = Registry(own.connector_config, await stack.enter_async_context(HttpSender()))
         machine = SendMachine(store, registry, service)
         stack.push_async_callback(machine.close, own.drain_seconds)
@@ -43,7 +44,7 @@ async def start(settings: Settings) -> AsyncIterator[str]:
         retries = Retries(store, registry, machine, key, retry_key)
         resolutions = Resolutions(store, retry_key)
         parts = Parts(store, DrillFiles(own), registry, machine, retries, resolutions, utc_now)
-        servicers = [delivery_servicer(parts), evidence_servicer(store)]
+        servicers = [delivery_servicer(parts), evidence]
         address = f"{own.host}:{own.delivery_port}"
         yield await stack.enter_async_context(
             serving(

@@ -5,9 +5,9 @@ from contextlib import asynccontextmanager
 
 from cavra.recovery.v1.recovery_pb2_grpc import add_RecoveryServiceServicer_to_server
 from cavra_service.client import Caller, connect
-from cavra_service.evidence_log import evidence_servicer
 from cavra_service.idempotency import Keys
 from cavra_service.identity import TokenVerifier, service_token
+from cavra_service.keeping import log_kept
 from cavra_service.runtime import Service, open_store, utc_now
 from cavra_service.server import Servicer, serving
 from cavra_service.settings import Settings
@@ -29,13 +29,14 @@ async def _start(settings: Settings) -> AsyncIterator[str]:
     try:
         shown = channel_credentials(settings)
         async with (
+            log_kept(store, settings, _NAME) as evidence,
             connect(settings.delivery_address, shown) as delivery,
             connect(settings.retry_address, shown) as retry,
         ):
             service = RecoveryService(store, Peers(delivery, retry, caller, keys), utc_now)
             servicers = [
                 Servicer("cavra.recovery.v1.RecoveryService", add_RecoveryServiceServicer_to_server, service),
-                evidence_servicer(store),
+                evidence,
             ]
             address = f"{settings.host}:{settings.recovery_port}"
             keys_sent = Keys(store, utc_now)

@@ -2,13 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import datetime
 
 from cavra_service.client import Caller, connect
-from cavra_service.evidence_log import evidence_servicer
 from cavra_service.idempotency import Keys
 from cavra_service.identity import TokenVerifier, service_token
+from cavra_service.keeping import log_kept
 from cavra_service.runtime import Service, open_store, utc_now
 from cavra_service.server import serving
 from cavra_service.settings import Settings
@@ -30,10 +30,13 @@ async def start(settings: Settings, clock: Callable[[], datetime] = utc_now) -> 
     """Serve while the context is open; gives host:port. On leaving, what is being sent may finish within the drain time."""
     own = RetrySettings(**settings.model_dump())
     verifier = TokenVerifier.of(own)
-    store = await open_store(own, _NAME, ["cavra_retry.store"])
-    channel = connect(own.delivery_address, channel_credentials(own))
-    tasks = OwnedTasks()
-    try:
+    async with AsyncExitStack() as stack:
+        store = await open_store(own, _NAME, ["cavra_retry.store"])
+        stack.push_async_callback(store.close)
+        evidence = await stack.enter_async_context(log_kept(store, own, _NAME))
+        channel = await stack.enter_async_context(connect(own.delivery_address, channel_credentials(own)))
+        tasks = OwnedTasks()
+        stack.push_async_callback(tasks.close, own.drain_seconds)
         caller = Caller(lambda: service_token(own, _NAME), own.call_timeout_seconds)
         key = bytes.fromhex((own.identity / "trust" / "delivery.pub").read_text())
         delivery = Delivery(channel, caller, key)
@@ -42,24 +45,22 @@ async def start(settings: Settings, clock: Callable[[], datetime] = utc_now) -> 
         parts = Parts(store, delivery, own, executor, resolver, tasks, clock)
         jobs = (executor.reconcile, resolver.tell)
         reconciling = asyncio.create_task(keep_reconciling(jobs, own.reconcile_interval_seconds))
-        try:
-            address = f"{own.host}:{own.retry_port}"
-            servicers = [retry_servicer(parts), evidence_servicer(store)]
-            sent_keys = Keys(store, clock)
-            credentials = server_credentials(own)
-            async with (
-                serving(servicers, verifier, address, own.drain_seconds, sent_keys, credentials) as bound,
-                working(parts),
-            ):
-                yield bound
-        finally:
-            reconciling.cancel()
-            with suppress(asyncio.CancelledError):
-                await reconciling
-            await tasks.close(own.drain_seconds)
-    finally:
-        await channel.close()
-        await store.close()
+        stack.push_async_callback(_cancelled, reconciling)
+        address = f"{own.host}:{own.retry_port}"
+        servicers = [retry_servicer(parts), evidence]
+        sent_keys = Keys(store, clock)
+        credentials = server_credentials(own)
+        async with (
+            serving(servicers, verifier, address, own.drain_seconds, sent_keys, credentials) as bound,
+            working(parts),
+        ):
+            yield bound
+
+
+async def _cancelled(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
 
 
 SERVICE = Service(_NAME, start)

@@ -87,8 +87,8 @@ class Store(Protocol):
     async def each(self, query: str, params: Sequence[Mapping[str, Any]], /) -> list[Sequence[Row]]:
         """The rows of one named read for each of `params`, in their order: one trip to the engine for all of them."""
 
-    async def wait_beyond(self, size: int, timeout: float) -> None:
-        """Return when the log may have grown beyond `size`, at the latest after `timeout` seconds."""
+    async def wait_beyond(self, size: int, timeout: float) -> bool:
+        """True once the log has grown beyond `size`; False when it may have, at the latest after `timeout` seconds."""
 
     async def close(self) -> None:
         """Finish what was begun, refuse what comes later, release the engine."""

@@ -48,15 +48,25 @@ WHERE idx >= :from_index ORDER BY idx LIMIT :limit;
 
 -- name: leaf_hashes
 -- Hashes of a run of leaves.
-SELECT idx, record_hash FROM records WHERE idx >= :first AND idx < :last ORDER BY idx;
+SELECT idx, record_hash AS hash FROM records WHERE idx >= :first AND idx < :last ORDER BY idx;
 
--- name: leaf_hash
--- Hash of one leaf.
-SELECT record_hash FROM records WHERE idx = :idx;
+-- name: nodes
+-- Complete subtrees beside each other.
+SELECT idx, hash FROM nodes WHERE level = :level AND idx >= :first AND idx < :last ORDER BY idx;
 
--- name: node
--- One complete subtree.
-SELECT hash FROM nodes WHERE level = :level AND idx = :idx;
+-- name: entries
+-- Canonical bytes of a run of records.
+SELECT idx, canonical FROM records WHERE idx >= :first AND idx < :last ORDER BY idx;
+
+-- name: checkpoint
+-- The newest checkpoint that was signed.
+SELECT size, root, note FROM checkpoints WHERE only_row = 1;
+
+-- name: set_checkpoint
+-- Keep a checkpoint, unless another process kept a later one.
+INSERT INTO checkpoints (only_row, size, root, note) VALUES (1, :size, :root, :note)
+ON CONFLICT (only_row) DO UPDATE SET size = excluded.size, root = excluded.root, note = excluded.note
+WHERE checkpoints.size <= excluded.size;
 
 -- name: first_index_since
 -- Log indexes grow with time, so a moment is an index.

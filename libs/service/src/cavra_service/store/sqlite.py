@@ -172,17 +172,16 @@ class SqliteStore:
         finally:
             self._readers.put_nowait(connection)
 
-    async def wait_beyond(self, size: int, timeout: float) -> None:
+    async def wait_beyond(self, size: int, timeout: float) -> bool:
         """See `Store.wait_beyond`. Another process's commits are noticed at the time-out."""
         grown = self._grown
         state = await self.row("log_state")
         if state is not None and state["size"] > size:
-            return
-        try:
+            return True
+        with suppress(TimeoutError):
             async with asyncio.timeout(timeout):
                 await grown.wait()
-        except TimeoutError:
-            return
+        return False
 
     async def close(self) -> None:
         """See `Store.close`."""
