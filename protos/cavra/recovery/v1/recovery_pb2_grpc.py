@@ -64,7 +64,7 @@ class RecoveryServiceServicer:
         """Moves the recovery of one provider of one playbook.
         Records: connector-recovery-closure. Role: operator.
         NOT_FOUND `unknown_playbook`, `unknown_provider`, `unknown_reference`; FAILED_PRECONDITION `invalid_transition`,
-        `verification_required`, `superseded`; INVALID_ARGUMENT `invalid_reference`; UNAVAILABLE `service_unavailable`.
+        `verification_required`, `superseded`, `evidence_mismatch`; INVALID_ARGUMENT `invalid_reference`; UNAVAILABLE `service_unavailable`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -45,7 +45,7 @@ class RecoveryServiceStub:
     """Moves the recovery of one provider of one playbook.
     Records: connector-recovery-closure. Role: operator.
     NOT_FOUND `unknown_playbook`, `unknown_provider`, `unknown_reference`; FAILED_PRECONDITION `invalid_transition`,
-    `verification_required`, `superseded`; INVALID_ARGUMENT `invalid_reference`; UNAVAILABLE `service_unavailable`.
+    `verification_required`, `superseded`, `evidence_mismatch`; INVALID_ARGUMENT `invalid_reference`; UNAVAILABLE `service_unavailable`.
     """
 
 @_typing.type_check_only
@@ -62,7 +62,7 @@ class RecoveryServiceAsyncStub(RecoveryServiceStub):
     """Moves the recovery of one provider of one playbook.
     Records: connector-recovery-closure. Role: operator.
     NOT_FOUND `unknown_playbook`, `unknown_provider`, `unknown_reference`; FAILED_PRECONDITION `invalid_transition`,
-    `verification_required`, `superseded`; INVALID_ARGUMENT `invalid_reference`; UNAVAILABLE `service_unavailable`.
+    `verification_required`, `superseded`, `evidence_mismatch`; INVALID_ARGUMENT `invalid_reference`; UNAVAILABLE `service_unavailable`.
     """
 
 class RecoveryServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -88,7 +88,7 @@ class RecoveryServiceServicer(metaclass=_abc_1.ABCMeta):
         """Moves the recovery of one provider of one playbook.
         Records: connector-recovery-closure. Role: operator.
         NOT_FOUND `unknown_playbook`, `unknown_provider`, `unknown_reference`; FAILED_PRECONDITION `invalid_transition`,
-        `verification_required`, `superseded`; INVALID_ARGUMENT `invalid_reference`; UNAVAILABLE `service_unavailable`.
+        `verification_required`, `superseded`, `evidence_mismatch`; INVALID_ARGUMENT `invalid_reference`; UNAVAILABLE `service_unavailable`.
         """
 
 def add_RecoveryServiceServicer_to_server(servicer: RecoveryServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

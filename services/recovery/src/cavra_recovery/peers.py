@@ -8,17 +8,14 @@ import grpc
 import structlog
 from cavra.delivery.v1 import delivery_pb2, delivery_pb2_grpc
 from cavra.evidence.v1 import evidence_pb2, evidence_pb2_grpc
-from cavra_evidence.draft import Cause
 from cavra_service.client import Caller
 from cavra_service.errors import Refused
-from cavra_service.wire import cause_of, from_timestamp, timestamp
-from cavra_verify.canonical import CanonicalError, parse
-from cavra_verify.kinds import BY_KIND, kind_of_id
-from cavra_verify.signatures import RECORD_TYPE, verify_signature
+from cavra_service.wire import from_timestamp, timestamp
 
 from cavra_recovery.domain.closures import Evidence
 from cavra_recovery.domain.playbooks import ProviderFailures
 from cavra_recovery.domain.steps import CATEGORIES
+from cavra_recovery.genuine import genuine
 
 log = structlog.get_logger()
 
@@ -53,23 +50,7 @@ class Peers:
             return {}
         request = evidence_pb2.BatchGetRecordsRequest(ids=list(dict.fromkeys(ids)))
         response = await self._ask(service, self._logs[service].BatchGetRecords, request)
-        found = {}
-        for record in response.records:
-            try:
-                found[record.id] = self._checked(record, service)
-            except (ValueError, KeyError) as error:
-                log.warning("record_not_genuine", service=service, id=record.id, error=type(error).__name__)
-        return found
-
-    def _checked(self, record: evidence_pb2.Record, service: str) -> Evidence:
-        document = parse(record.canonical)
-        kind = BY_KIND[document["metadata_kind"]]
-        if document["session_id"] != record.id or kind_of_id(record.id) is not kind or kind.log != service:
-            raise CanonicalError("got a record that is not the one it is said to be")
-        if kind.signed:
-            verify_signature(self._keys[service], record.signature, RECORD_TYPE, record.canonical)
-        cause = Cause(record.id, kind.kind, cause_of(record).record_hash)
-        return Evidence(cause, record.index, document[kind.key])
+        return genuine(response.records, service, self._keys[service])
 
     async def _ask(self, service: str, method: Callable[..., Any], request: Any) -> Any:
         try:

@@ -6,7 +6,6 @@ from typing import Any, Final, TypeVar
 
 from cavra.recovery.v1 import recovery_pb2 as pb
 from cavra.recovery.v1 import recovery_pb2_grpc as rpc
-from cavra_evidence.draft import Cause
 from cavra_evidence.ids import new_id
 from cavra_evidence.log import Entry
 from cavra_evidence.records.recovery import Playbook
@@ -14,12 +13,13 @@ from cavra_service.errors import Refused
 from cavra_service.identity import caller
 from cavra_service.store.deciding import decided
 from cavra_service.store.protocol import Commit, Store
-from cavra_service.wire import record_of_entry
+from cavra_service.wire import record_of_entry, record_of_row
 from cavra_verify.kinds import BY_NOUN
 
 from cavra_recovery.domain import closures, playbooks
 from cavra_recovery.domain.closures import ClosureRequest, Evidence, Recovery
 from cavra_recovery.domain.references import Reference, check_steps, read_references, unresolved
+from cavra_recovery.genuine import genuine
 from cavra_recovery.peers import Peers
 from cavra_recovery.store import recoveries
 
@@ -93,14 +93,14 @@ class RecoveryService(rpc.RecoveryServiceServicer):
         recovery = await recoveries.load(self._store, playbook_id, provider)
         if recovery is not None:
             return recovery
-        if await self._own(playbook_id, "playbook") is None:
+        if await self._playbook(playbook_id) is None:
             raise Refused("unknown_playbook", "no playbook has this id", "playbook_id")
         raise Refused("unknown_provider", "the playbook does not name this provider", "provider")
 
-    async def _own(self, record_id: str, noun: str) -> bytes | None:
-        """Canonical bytes of a record of this service, if its log holds one of that kind."""
-        row = await self._store.row("record", id=record_id)
-        return None if row is None or row["kind"] != BY_NOUN[noun].kind else row["canonical"]
+    async def _playbook(self, playbook_id: str) -> bytes | None:
+        """Canonical bytes of a playbook, if the log holds it."""
+        row = await self._store.row("record", id=playbook_id)
+        return None if row is None or row["kind"] != Playbook.KIND.kind else row["canonical"]
 
     async def _evidence(
         self, recovery: Recovery, asked: ClosureRequest, references: list[Reference]
@@ -119,26 +119,21 @@ class RecoveryService(rpc.RecoveryServiceServicer):
 
     async def _resolve(self, service: str, references: list[Reference]) -> list[Evidence]:
         ids = [reference.record_id for reference in references]
-        found = await (
-            self._own_records(references) if service == "recovery" else self._peers.records(service, ids)
-        )
+        found = await (self._own_records(ids) if service == "recovery" else self._peers.records(service, ids))
         for reference in references:
             if reference.record_id not in found:
                 raise unresolved(reference.field)
         return list(found.values())
 
-    async def _own_records(self, references: list[Reference]) -> dict[str, Evidence]:
-        found = {}
-        for reference in references:
-            if reference.kind and await self._own(reference.record_id, reference.kind.noun) is not None:
-                cause = Cause(reference.record_id, reference.kind.kind)
-                found[reference.record_id] = Evidence(cause, -1, {})
-        return found
+    async def _own_records(self, ids: list[str]) -> dict[str, Evidence]:
+        rows = [await self._store.row("record", id=one) for one in ids]
+        records = [record_of_row(row, self._store.origin) for row in rows if row is not None]
+        return genuine(records, "recovery", self._store.signer.public)
 
     async def _check_steps(self, recovery: Recovery, references: list[Reference]) -> None:
         if not any(reference.step_id for reference in references):
             return
-        canonical = await self._own(recovery.playbook_id, "playbook")
+        canonical = await self._playbook(recovery.playbook_id)
         items = Playbook.read(canonical or b"").provider_playbooks
         steps = [
             step.step_id

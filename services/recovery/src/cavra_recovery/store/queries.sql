@@ -1,7 +1,14 @@
 -- name: recovery
--- Where the recovery of one provider of one playbook stands.
-SELECT playbook_id, provider, state, version, superseded, last_failure_at, last_failure_index, trace_ids, closure_id
-FROM recoveries WHERE playbook_id = :playbook_id AND provider = :provider;
+-- Where the recovery of one provider of one playbook stands, and the latest record of the kind (closures) about it.
+SELECT v.playbook_id, v.provider, v.state, v.version, v.superseded, v.last_failure_at, v.last_failure_index, v.trace_ids, v.closure_id,
+    r.id AS signed_id, r.canonical, r.signature
+FROM recoveries v LEFT JOIN records r ON r.idx = (
+    SELECT max(p.idx) FROM terms p
+    JOIN terms k ON k.name = 'metadata_kind' AND k.value = :kind AND k.idx = p.idx
+    JOIN terms o ON o.name = 'provider' AND o.value = :provider AND o.idx = p.idx
+    WHERE p.name = 'playbook_id' AND p.value = :playbook_id
+)
+WHERE v.playbook_id = :playbook_id AND v.provider = :provider;
 
 -- name: count_recoveries
 -- How many recoveries of a provider are in a state and not superseded.

@@ -2,18 +2,30 @@
 
 from collections.abc import Iterable, Mapping
 
+from cavra_evidence.records.recovery import Closure
+from cavra_evidence.refusal import Refusal
 from cavra_evidence.times import moment, text
-from cavra_service.store.protocol import Statement, Store
+from cavra_service.store.protocol import Row, Statement, Store
+from cavra_verify.signatures import RECORD_TYPE, verify_signature
 
 from cavra_recovery.domain.closures import LIVE, Recovery
 from cavra_recovery.domain.playbooks import ProviderFailures
 
 
 async def load(store: Store, playbook_id: str, provider: str) -> Recovery | None:
-    """The recovery of one provider of one playbook, if there is one."""
-    row = await store.row("recovery", playbook_id=playbook_id, provider=provider)
+    """The recovery of one provider of one playbook, if there is one.
+
+    Raises Refusal `evidence_mismatch` when it is not where its latest signed closure left it: a row alone closes nothing.
+    """
+    row = await store.row("recovery", playbook_id=playbook_id, provider=provider, kind=Closure.KIND.kind)
     if row is None:
         return None
+    left = ("", "open")
+    if row["signed_id"] is not None:
+        closure = _closure(store, row)
+        left = (closure.closure_id, closure.closure_state)
+    if left != (row["closure_id"], row["state"]):
+        raise _mismatch()
     return Recovery(
         playbook_id=row["playbook_id"],
         provider=row["provider"],
@@ -25,6 +37,22 @@ async def load(store: Store, playbook_id: str, provider: str) -> Recovery | None
         trace_ids=tuple(row["trace_ids"].split()),
         closure_id=row["closure_id"],
     )
+
+
+def _closure(store: Store, row: Row) -> Closure:
+    """The closure under a recovery's row, if this service signed it about that recovery."""
+    try:
+        verify_signature(store.signer.public, row["signature"], RECORD_TYPE, row["canonical"])
+        closure = Closure.read(row["canonical"])
+    except (ValueError, TypeError):
+        raise _mismatch() from None
+    if (closure.playbook_id, closure.provider) != (row["playbook_id"], row["provider"]):
+        raise _mismatch()
+    return closure
+
+
+def _mismatch() -> Refusal:
+    return Refusal("evidence_mismatch", "it is not where a signed closure left it", "playbook_id")
 
 
 async def count_live(store: Store, providers: Iterable[str]) -> dict[tuple[str, str], int]:
