@@ -112,25 +112,26 @@ class Case:
         role: str = "operator",
         timeout: float = PATIENCE,
         at: str = "",
+        key: str = "",
     ) -> Any:
-        """One call, over a connection of its own; to another address than the service's when one is given."""
+        """One call, over a connection of its own; to another address than the service's, and with an idempotency key, when given."""
         token = self.world.home.issuer.token(who, [role])
         channel = connect(at or self.world.addresses[service])
         try:
             stub: Any = _STUBS[service](channel)
             asked = getattr(stub, method, None) or getattr(EvidenceLogStub(channel), method)
-            return await Caller(lambda: token, timeout).unary(asked, request)
+            return await Caller(lambda: token, timeout, key).unary(asked, request)
         finally:
             await channel.close()
 
-    async def patiently(self, call: Callable[[], Awaitable[Any]]) -> Any:
-        """What `call` answers, once every service that it takes has found the others again."""
+    async def patiently(self, call: Callable[[], Awaitable[Any]], *also: str) -> Any:
+        """What `call` answers, once every service that it takes has found the others again. Refused for `also`, it asks again too."""
         async with asyncio.timeout(PATIENCE):
             while True:
                 try:
                     return await call()
                 except Refused as refused:
-                    if refused.reason != "service_unavailable":
+                    if refused.reason not in ("service_unavailable", *also):
                         raise
 
     async def fail(self, count: int = 2) -> None:
@@ -170,12 +171,12 @@ class Case:
                 )
                 await self.call("retry", "DecideApproval", decision, "anna", "approver")
 
-    async def run(self, timeout: float = PATIENCE, at: str = "") -> Any:
+    async def run(self, timeout: float = PATIENCE, at: str = "", most: int = 25, key: str = "") -> Any:
         """A live run."""
         request = pb.RunWorkerRequest(
-            execute=True, retry_policy=_IMMEDIATE, retries=0, timeout_seconds=5, max_retry_deliveries=25
+            execute=True, retry_policy=_IMMEDIATE, retries=0, timeout_seconds=5, max_retry_deliveries=most
         )
-        return await self.call("retry", "RunWorker", request, timeout=timeout, at=at)
+        return await self.call("retry", "RunWorker", request, timeout=timeout, at=at, key=key)
 
     async def failures(self) -> list[Any]:
         """This test's failures, open or not."""
