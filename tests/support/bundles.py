@@ -71,7 +71,7 @@ def part_of(log: KeptLog, trace_id: str, context: Sequence[str], since: int = 0)
     leaves = [leaf_hash(one.canonical) for one in log.records]
     size, newest, count, shown = len(leaves), "", 0, []
     for index, one in enumerate(log.records):
-        document = parse(one.canonical)
+        document = json.loads(one.canonical)
         of_trace = trace_id in document["trace_ids"]
         if of_trace:
             count, newest = count + 1, leaves[index].hex()
@@ -87,11 +87,16 @@ def part_of(log: KeptLog, trace_id: str, context: Sequence[str], since: int = 0)
     return LogPart(log.origin, checkpoint_of(log), signed, tuple(shown), earlier)
 
 
-def bundle_of(chain: ClosedChain, since: Mapping[str, int] | None = None) -> Bundle:
-    """The bundle of a chain, with consistency from these sizes (by service)."""
+def bundle_of(
+    chain: ClosedChain, since: Mapping[str, int] | None = None, asked: ClosedChain | None = None
+) -> Bundle:
+    """The bundle of a chain, with consistency from these sizes (by service).
+
+    Which records are shown as causes is read out of `asked` when the chain's own bytes can't be read.
+    """
     trace = [
         one.canonical
-        for log in chain.logs.values()
+        for log in (asked or chain).logs.values()
         for one in log.records
         if chain.trace_id in parse(one.canonical)["trace_ids"]
     ]
@@ -102,9 +107,11 @@ def bundle_of(chain: ClosedChain, since: Mapping[str, int] | None = None) -> Bun
     return Bundle(chain.trace_id, tuple(parts))
 
 
-def file_of(chain: ClosedChain, since: Mapping[str, int] | None = None) -> bytes:
+def file_of(
+    chain: ClosedChain, since: Mapping[str, int] | None = None, asked: ClosedChain | None = None
+) -> bytes:
     """The bundle's bytes."""
-    return build(bundle_of(chain, since))
+    return build(bundle_of(chain, since, asked))
 
 
 @dataclass(slots=True)
@@ -113,6 +120,26 @@ class Page:
 
     service: str
     document: dict[str, Any]
+
+    @property
+    def id(self) -> str:
+        """Its id."""
+        return str(self.document["session_id"])
+
+    def rest_on(self, *pages: "Page") -> None:
+        """Name these records as causes instead of the others of their kinds."""
+        kinds = {page.document["metadata_kind"] for page in pages}
+        kept = [cause for cause in self.document["causes"] if cause["kind"] not in kinds]
+        named = [
+            {"id": page.id, "kind": page.document["metadata_kind"], "record_hash": "0" * 64} for page in pages
+        ]
+        self.document["causes"] = kept + named
+
+    def forget(self, noun: str) -> None:
+        """Name no causes of a kind."""
+        self.document["causes"] = [
+            cause for cause in self.document["causes"] if BY_KIND[cause["kind"]].noun != noun
+        ]
 
     @property
     def noun(self) -> str:
@@ -156,11 +183,7 @@ class Forger:
 
     def __init__(self, chain: ClosedChain) -> None:
         self._chain = chain
-        self.pages = [
-            Page(service, json.loads(one.canonical))
-            for service, log in _in_causal_order(chain)
-            for one in [log]
-        ]
+        self.pages = [Page(service, json.loads(one.canonical)) for service, one in _in_causal_order(chain)]
 
     def all(self, noun: str) -> list[Page]:
         """Every record of a kind, in log order."""
@@ -170,12 +193,25 @@ class Forger:
         """One record of a kind: the last, or the one at a place."""
         return self.all(noun)[at]
 
+    def add(self, page: Page, record_id: str, after: Page, **fields: Any) -> Page:
+        """A further record: a copy of `page` under another id, with these fields, right behind another record."""
+        copy = Page(page.service, json.loads(json.dumps(page.document)))
+        kind = BY_KIND[copy.document["metadata_kind"]]
+        copy.document["session_id"] = record_id
+        copy.set(**{kind.id_field: record_id, **fields})
+        self.pages.insert(self.pages.index(after) + 1, copy)
+        return copy
+
+    def move(self, page: Page, after: Page) -> None:
+        """Put a record right behind another one."""
+        self.pages.remove(page)
+        self.pages.insert(self.pages.index(after) + 1, page)
+
     def forged(self) -> ClosedChain:
         """The logs as rewritten: causes and links name the new hashes, and everything is signed anew."""
         records: dict[str, list[Kept]] = {service: [] for service in self._chain.logs}
         hashes: dict[str, str] = {}
         heads: dict[tuple[str, str], tuple[int, str]] = {}
-        times: dict[str, str] = {}
         for page in self.pages:
             document, log = page.document, self._chain.logs[page.service]
             for cause in document["causes"]:
@@ -183,8 +219,6 @@ class Forger:
             for trace in document["trace_ids"]:
                 seq, prev = heads.get((page.service, trace), (0, ""))
                 document["chains"][trace] = {"seq": seq, "prev": prev}
-            document["created_at"] = max(document["created_at"], times.get(page.service, ""))
-            times[page.service] = document["created_at"]
             data = canonical(document)
             digest = leaf_hash(data).hex()
             hashes[document["session_id"]] = digest

@@ -56,9 +56,9 @@ class _Walk:
         self.receiver = receiver
         self.oscar = installation.caller("oscar", "operator")
 
-    async def deliver(self, address: str) -> Any:
+    async def deliver(self, address: str, provider: str) -> Any:
         async with self.installation.channel(address) as channel:
-            request = DeliverAuditRequest(providers=["hook"], retries=0, timeout_seconds=5)
+            request = DeliverAuditRequest(providers=[provider], retries=0, timeout_seconds=5)
             return await self.oscar.unary(DeliveryServiceStub(channel).DeliverAudit, request)
 
     async def close(self, address: str, execution_id: str) -> None:
@@ -87,15 +87,19 @@ class _Walk:
 
 
 async def closed_chain(folder: Path, monkeypatch: pytest.MonkeyPatch) -> ClosedChain:
-    """A delivery fails, two people approve its retry, which fails too; the next attempt is delivered, and the recovery closed with it."""
+    """A delivery fails, two people approve its retry, which fails too; the next attempt is delivered, and the recovery closed with it.
+
+    Another delivery, to another connector, fails as well, and stays so.
+    """
     monkeypatch.setenv("CAVRA_CONNECTOR_CONFIG", str(folder / "connectors.json"))
     installation = Installation(folder / "data")
     async with Receiver(503) as receiver:
         hook = {"kind": "webhook", "url": f"{receiver.url}/hook", "allow_private_networks": True}
-        (folder / "connectors.json").write_text(json.dumps({"connectors": {"hook": hook}}))
+        (folder / "connectors.json").write_text(json.dumps({"connectors": {"hook": hook, "other": hook}}))
         walk = _Walk(installation, receiver)
         async with installation.running("delivery") as delivery_address:
-            failed = await walk.deliver(delivery_address)
+            failed = await walk.deliver(delivery_address, "hook")
+            await walk.deliver(delivery_address, "other")
             desk = RetryDesk(installation, delivery_address)
             async with (
                 installation.running("retry") as retry_address,

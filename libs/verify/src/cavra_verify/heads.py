@@ -17,7 +17,7 @@ class TraceHead:
     origin: str
     trace_id: str
     tree_size: int
-    """How many records the log held when this was said."""
+    """How many records the log held when this was said: the size of the checkpoint that it is shown with."""
     count: int
     """How many of them are of the trace; 0 says that the log knows nothing of it."""
     record_hash: str

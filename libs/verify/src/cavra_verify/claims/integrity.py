@@ -185,8 +185,8 @@ def _trace_head(chain: Chain, part: LogPart, log: PinnedLog, count: int, newest:
     else:
         yield f"{log.origin}: got a trace head that no pinned key signed"
     signed = chain.heads[log.origin]
-    if isinstance(signed, Checkpoint) and head.tree_size > signed.size:
-        yield f"{log.origin}: got a trace head at size {head.tree_size}, expected at most {signed.size}"
+    if isinstance(signed, Checkpoint) and head.tree_size != signed.size:
+        yield f"{log.origin}: got a trace head at size {head.tree_size}, expected {signed.size}, the checkpoint's"
 
 
 def _complete(chain: Chain) -> Iterator[str]:
