@@ -21,6 +21,7 @@ from cavra_service.errors import Refused
 from cavra_service.idempotency import Keys
 from cavra_service.identity import TokenVerifier, caller
 from cavra_service.keeping import log_kept
+from cavra_service.roles import PUBLIC_LOG
 from cavra_service.runtime import open_store, utc_now
 from cavra_service.server import Servicer, serving
 from cavra_service.store.protocol import Commit, Store
@@ -317,7 +318,14 @@ class FakeServices:
             evidence = await stack.enter_async_context(log_kept(store, settings, service))
             servicers = [Servicer(name, add, servicer(store, self.script)), evidence]
             in_use = await stack.enter_async_context(
-                serving(servicers, TokenVerifier.of(settings), address, 0.1, Keys(store, utc_now))
+                serving(
+                    servicers,
+                    TokenVerifier.of(settings),
+                    address,
+                    0.1,
+                    Keys(store, utc_now),
+                    open_to_all=PUBLIC_LOG if settings.public_log else frozenset(),
+                )
             )
             self.stores[service] = store
             self.installation.settings = settings.model_copy(update={f"{service}_address": in_use})

@@ -77,4 +77,4 @@ REQUIRED: Final = {
 PUBLIC_LOG: Final = frozenset(
     {"/cavra.evidence.v1.EvidenceLog/GetCheckpoint", "/cavra.evidence.v1.EvidenceLog/GetTile"}
 )
-"""RPCs that are open to all where the installation's log is public: they show hashes, and no record."""
+"""RPCs that are open to all where the installation's log is public (`public_log`): they show hashes, and no record."""

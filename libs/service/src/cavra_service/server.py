@@ -61,14 +61,15 @@ async def serving(
     drain_seconds: float,
     idempotency: Keys | None = None,
     credentials: grpc.ServerCredentials | None = None,
+    open_to_all: frozenset[str] = frozenset(),
 ) -> AsyncIterator[str]:
     """Serve at `address` ("host:port", port 0 takes a free one) and give the address in use; drain on leaving.
 
     Without `idempotency` no idempotency key is looked at; without `credentials` (`tls.server_credentials`) nothing is encrypted.
+    RPCs in `open_to_all` take no token.
     """
-    server = grpc.aio.server(
-        interceptors=[_Gate(verifier, idempotency, credentials is not None)], options=OPTIONS
-    )
+    gate = _Gate(verifier, idempotency, credentials is not None, open_to_all)
+    server = grpc.aio.server(interceptors=[gate], options=OPTIONS)
     for servicer in servicers:
         servicer.add(servicer.servicer, server)
     names = [servicer.name for servicer in servicers]
@@ -95,10 +96,13 @@ async def serving(
 class _Gate(grpc.aio.ServerInterceptor):
     """In front of every RPC: who calls, with which role, until when, and whether again; behind it: every error as a rich status."""
 
-    def __init__(self, verifier: TokenVerifier, keys: Keys | None, sees_peers: bool) -> None:
+    def __init__(
+        self, verifier: TokenVerifier, keys: Keys | None, sees_peers: bool, open_to_all: frozenset[str]
+    ) -> None:
         self._verifier = verifier
         self._keys = keys
         self._sees_peers = sees_peers
+        self._open_to_all = open_to_all
 
     async def intercept_service(
         self,
@@ -121,9 +125,10 @@ class _Gate(grpc.aio.ServerInterceptor):
         self,
         details: grpc.HandlerCallDetails,
         required: frozenset[str] | None,
-        request: Any,
         context: grpc.aio.ServicerContext[Any, Any],
-    ) -> Identity:
+    ) -> Identity | None:
+        if details.method in self._open_to_all:
+            return None
         metadata = {key: value for key, value in details.invocation_metadata if key == "authorization"}
         scheme, _, token = str(metadata.get("authorization", "")).partition(" ")
         identity = await self._verifier.verify(token if scheme.lower() == "bearer" else "")
@@ -132,9 +137,19 @@ class _Gate(grpc.aio.ServerInterceptor):
         if self._sees_peers and not may_speak_for(identity, context.auth_context()):
             raise Refused("role_required", "the caller's certificate is not that of whom the token names")
         identity = delegated(identity, details.invocation_metadata)
+        set_caller(identity)
+        return identity
+
+    async def _admit(
+        self,
+        details: grpc.HandlerCallDetails,
+        required: frozenset[str] | None,
+        request: Any,
+        context: grpc.aio.ServicerContext[Any, Any],
+    ) -> Identity | None:
+        identity = await self._authorise(details, required, context)
         if request is None:
             raise Refused("invalid_body", "the bytes are no message of the request's type")
-        set_caller(identity)
         return identity
 
     def _unary(
@@ -142,10 +157,10 @@ class _Gate(grpc.aio.ServerInterceptor):
     ) -> Any:
         async def call(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
             try:
-                identity = await self._authorise(details, required, request, context)
+                identity = await self._admit(details, required, request, context)
                 key = key_of(details.invocation_metadata) if details.method in RECORDS else ""
                 async with asyncio.timeout(_remaining(context)):
-                    if not key or self._keys is None:
+                    if not key or self._keys is None or identity is None:
                         return await behaviour(request, context)
                     asked = Asked.of(identity.actor, details.method, key, request)
                     return await self._keys.answer(asked, lambda: behaviour(request, context))
@@ -159,7 +174,7 @@ class _Gate(grpc.aio.ServerInterceptor):
     ) -> Any:
         async def call(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> AsyncIterator[Any]:
             try:
-                await self._authorise(details, required, request, context)
+                await self._admit(details, required, request, context)
                 async for response in behaviour(request, context):
                     yield response
             except Exception as error:

@@ -7,6 +7,7 @@ from cavra_evidence.draft import Actor
 from cavra_service.idempotency import Keys
 from cavra_service.identity import TokenVerifier
 from cavra_service.keeping import log_kept
+from cavra_service.roles import PUBLIC_LOG
 from cavra_service.runtime import Service, open_store, utc_now
 from cavra_service.server import serving
 from cavra_service.settings import Settings
@@ -54,6 +55,7 @@ async def start(settings: Settings) -> AsyncIterator[str]:
                 own.drain_seconds,
                 Keys(store, utc_now),
                 server_credentials(own),
+                PUBLIC_LOG if own.public_log else frozenset(),
             )
         )
 

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from cavra_service.roles import REQUIRED
+from cavra_service import roles
 
 _DELIVERY: Final = "/cavra.delivery.v1.DeliveryService/"
 _RETRY: Final = "/cavra.retry.v1.RetryService/"
@@ -37,13 +37,19 @@ _ANSWERED_BY: Final = {
     "close_recovery": _RECOVERY + "CloseRecovery",
     "get_history": _LOG + "ListRecords",
     "get_dashboard": _LOG + "GetCounters",
+    "get_log_checkpoint": _LOG + "GetCheckpoint",
+    "get_log_tile": _LOG + "GetTile",
+    "get_log_entries": _LOG + "GetEntries",
 }
 
 ROLES: Final = {
-    **{name: REQUIRED[rpc] for name, rpc in _ANSWERED_BY.items()},
+    **{name: roles.REQUIRED[rpc] for name, rpc in _ANSWERED_BY.items()},
     "get_metrics": frozenset({"auditor"}),
 }
 """Name of a route -> roles of which the caller needs one."""
+
+PUBLIC_LOG: Final = frozenset(name for name, rpc in _ANSWERED_BY.items() if rpc in roles.PUBLIC_LOG)
+"""Routes that anybody may ask where the installation's log is public."""
 
 PUBLIC: Final = frozenset({"get_health", "get_version"})
 """Routes that anybody may ask, beside the pages that describe the API."""

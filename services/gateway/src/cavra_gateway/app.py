@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from cavra_gateway.docs import describe
 from cavra_gateway.http import HeadAsGet
 from cavra_gateway.problems import problem
-from cavra_gateway.routes import delivery, evidence, recovery, retry, system
+from cavra_gateway.routes import delivery, evidence, log, recovery, retry, system
 from cavra_gateway.session import Gateway
 
 _ABOUT = """From a failed audit delivery to a closed recovery: reviewed, approved, executed once, recorded.
@@ -36,6 +36,7 @@ def create_app(gateway: Gateway) -> FastAPI:
         retry.router,
         recovery.router,
         evidence.router,
+        log.router,
         system.router,
         system.public,
     ):

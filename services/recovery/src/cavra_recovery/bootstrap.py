@@ -8,6 +8,7 @@ from cavra_service.client import Caller, connect
 from cavra_service.idempotency import Keys
 from cavra_service.identity import TokenVerifier, service_token
 from cavra_service.keeping import log_kept
+from cavra_service.roles import PUBLIC_LOG
 from cavra_service.runtime import Service, open_store, utc_now
 from cavra_service.server import Servicer, serving
 from cavra_service.settings import Settings
@@ -41,7 +42,13 @@ async def _start(settings: Settings) -> AsyncIterator[str]:
             address = f"{settings.host}:{settings.recovery_port}"
             keys_sent = Keys(store, utc_now)
             async with serving(
-                servicers, verifier, address, settings.drain_seconds, keys_sent, server_credentials(settings)
+                servicers,
+                verifier,
+                address,
+                settings.drain_seconds,
+                keys_sent,
+                server_credentials(settings),
+                PUBLIC_LOG if settings.public_log else frozenset(),
             ) as served:
                 yield served
     finally:

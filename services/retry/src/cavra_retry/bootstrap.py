@@ -9,6 +9,7 @@ from cavra_service.client import Caller, connect
 from cavra_service.idempotency import Keys
 from cavra_service.identity import TokenVerifier, service_token
 from cavra_service.keeping import log_kept
+from cavra_service.roles import PUBLIC_LOG
 from cavra_service.runtime import Service, open_store, utc_now
 from cavra_service.server import serving
 from cavra_service.settings import Settings
@@ -50,8 +51,11 @@ async def start(settings: Settings, clock: Callable[[], datetime] = utc_now) -> 
         servicers = [retry_servicer(parts), evidence]
         sent_keys = Keys(store, clock)
         credentials = server_credentials(own)
+        open_to_all = PUBLIC_LOG if own.public_log else frozenset()
         async with (
-            serving(servicers, verifier, address, own.drain_seconds, sent_keys, credentials) as bound,
+            serving(
+                servicers, verifier, address, own.drain_seconds, sent_keys, credentials, open_to_all
+            ) as bound,
             working(parts),
         ):
             yield bound
