@@ -121,22 +121,19 @@ class FakeDelivery(rpc.DeliveryServiceServicer):
         self.failures[key] = failure
         return failure
 
-    async def ListFailures(self, request: pb.ListFailuresRequest, context: Any) -> pb.ListFailuresResponse:
-        """Pages by position."""
-        found = sorted((one for one in self.failures.values() if one.open), key=lambda one: (one.at, one.key))
-        start, size = int(request.page_token or 0), request.page_size or 50
-        following = str(start + size) if start + size < len(found) else ""
-        page = [one.wire() for one in found[start : start + size]]
-        return pb.ListFailuresResponse(failures=page, next_page_token=following, total=len(found))
-
-    async def BatchGetFailures(
-        self, request: pb.BatchGetFailuresRequest, context: Any
-    ) -> pb.BatchGetFailuresResponse:
-        """Unknown keys are left out."""
-        if not 1 <= len(request.keys) <= 100:
-            raise Refused("invalid_value", "1 to 100 keys", "keys")
-        found = [self.failures.get(_key(key)) for key in request.keys]
-        return pb.BatchGetFailuresResponse(failures=[one.wire() for one in found if one])
+    async def ListChangedFailures(
+        self, request: pb.ListChangedFailuresRequest, context: Any
+    ) -> pb.ListChangedFailuresResponse:
+        """Begins anew each time, since a test changes failures as it likes. Pages by position."""
+        found = [one for one in self.failures.values() if one.open]
+        start, size = int(request.cursor or 0), request.page_size or 500
+        more = start + size < len(found)
+        return pb.ListChangedFailuresResponse(
+            failures=[one.wire() for one in found[start : start + size]],
+            next_cursor=str(start + size) if more else "",
+            more=more,
+            begins=start == 0,
+        )
 
     async def DescribeRetries(
         self, request: pb.DescribeRetriesRequest, context: Any

@@ -35,6 +35,7 @@ def failure(provider: str = "hook", **more: Any) -> Failure:
         open=True,
         failure_count=count,
         next_attempt_number=count + 1,
+        first_failed_at=FAILED_AT,
         latest_failed_at=FAILED_AT,
         latest_delivery_id=new_id("gordackdelivery"),
         failed_status_codes=(503,) * count,

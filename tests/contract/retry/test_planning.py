@@ -1,5 +1,6 @@
 """PlanRetries and AcknowledgeRetry over gRPC."""
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
@@ -59,6 +60,54 @@ async def test_an_immediate_policy_retries_what_failed_just_now(retry: Any) -> N
     retry.now += timedelta(minutes=15)
     plan = await retry.plan()
     assert plan["retryable_count"] == 1
+
+
+async def test_planning_and_deciding_again_reaches_every_failure(retry: Any) -> None:
+    everything = [(await retry.fail()).key for _ in range(150)]
+    acknowledged, approved = set(), set()
+    while len(acknowledged) < len(everything):
+        plan = await retry.plan()
+        listed = plan["acknowledgement_audit_delivery_retry_plan"]["retry_decisions"]
+        waiting = [one["delivery_id"] for one in listed if one["delivery_id"] not in acknowledged]
+        assert waiting, "a plan lists nothing that still needs a review"
+        await asyncio.gather(*(retry.acknowledge(plan, delivery_id=one) for one in waiting))
+        acknowledged.update(waiting)
+    while len(approved) < len(everything):
+        plan = await retry.plan_approval()
+        record = plan["retry_execution_approval_plan"]
+        assert (record["decision_count"], record["waiting_count"]) == (150, 0)
+        assert (record["approved_count"], record["approval_required_count"]) == (
+            len(approved),
+            150 - len(approved),
+        )
+        asked = [one for one in record["approval_decisions"] if one["action"] == "request_approval"]
+        assert asked, "an approval plan lists nothing that asks for a decision"
+        await asyncio.gather(*(retry.decide(plan, delivery_id=one["delivery_id"]) for one in asked))
+        approved.update(one["delivery_id"] for one in asked)
+    assert (await retry.plan())["acknowledgement_audit_delivery_retry_plan"]["decision_count"] == 150
+    while len(retry.fake.sends) < len(everything):
+        before = len(retry.fake.sends)
+        await retry.run(max_retry_deliveries=25)
+        assert len(retry.fake.sends) == before + 25
+    assert [tuple(one.key.delivery_id for one in retry.fake.sends)] == [tuple(key[0] for key in everything)]
+
+
+async def test_what_can_not_be_sent_keeps_nothing_else_from_being_approved(retry: Any) -> None:
+    for _ in range(60):
+        await retry.fail(unavailable="connector_config_not_configured")
+    ready = await retry.fail("chat")
+    acknowledged: set[str] = set()
+    while len(acknowledged) < 61:
+        plan = await retry.plan()
+        for one in plan["acknowledgement_audit_delivery_retry_plan"]["retry_decisions"]:
+            if one["delivery_id"] not in acknowledged:
+                await retry.acknowledge(plan, provider=one["provider"], delivery_id=one["delivery_id"])
+                acknowledged.add(one["delivery_id"])
+    approval = await retry.plan_approval()
+    record = approval["retry_execution_approval_plan"]
+    assert (record["approval_required_count"], record["waiting_count"]) == (1, 60)
+    assert ready.key[0] in {one["delivery_id"] for one in record["approval_decisions"]}
+    assert (await retry.decide(approval, provider="chat")).item_state == "approved"
 
 
 async def test_more_failures_than_a_page_of_delivery_are_counted(retry: Any) -> None:

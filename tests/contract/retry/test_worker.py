@@ -272,19 +272,16 @@ _APPROVED = f"UPDATE approval_items SET state = 'approved', approval_decision_id
     ],
 )
 async def test_what_is_written_into_the_database_authorises_nothing(
-    opened: Any, decisions: list[str], forgery: list[str]
+    retry: Any, decisions: list[str], forgery: list[str]
 ) -> None:
-    retry = await opened()
-    async with retry.running():
-        await retry.fail()
-        plan = await retry.reviewed()
-        for state in decisions:
-            await retry.decide(plan, state, who=f"{state} by")
+    await retry.fail()
+    plan = await retry.reviewed()
+    for state in decisions:
+        await retry.decide(plan, state, who=f"{state} by")
     with closing(sqlite3.connect(retry.settings.store_path("retry"), isolation_level=None)) as forged:
         for statement in [*forgery, _APPROVED]:
             forged.execute(statement)
-    async with retry.running():
-        answer = await retry.run()
+    answer = await retry.run()
     assert follow_ups(answer) == [("investigate_evidence", "evidence_mismatch", "approval_required")]
     assert retry.fake.sends == []
 

@@ -1,5 +1,6 @@
 """What an approval plan shows of a failure, and which policies a request may ask for."""
 
+from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -138,7 +139,7 @@ def test_an_approval_plan_of_many_counts_all_and_lists_what_fits() -> None:
         NOW,
         [new_id("gordackretryitem") for _ in candidates],
     )
-    planned = plan_approval(request, candidates, new_id("gordackretry"), 7)
+    planned = plan_approval(request, candidates, Counter({"wait_for_retry_ack": 7}))
     record = planned.draft.record.model_dump()
     assert (record["decision_count"], record["approval_required_count"], record["waiting_count"]) == (
         57,
@@ -162,7 +163,7 @@ def test_an_approval_plan_fits_into_a_record_whatever_script_its_names_are_in() 
     ]
     item_ids = [new_id("gordackretryitem") for _ in candidates]
     request = Request(new_id("gordackretryapproval"), FLOOR, actor("sam"), NOW, item_ids)
-    draft = plan_approval(request, candidates, new_id("gordackretry"), 0).draft
+    draft = plan_approval(request, candidates, Counter()).draft
     (entry,) = appended(draft, hashes={cause.id: "f" * 64 for cause in draft.causes}).entries
     assert len(entry.canonical) <= 48 * 1024
 

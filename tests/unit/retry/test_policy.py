@@ -48,8 +48,8 @@ def test_a_retry_waits_base_times_multiplier_to_the_failures_less_one(
     due = FAILED_AT + timedelta(minutes=minutes)
     before, at = rule.decide(failed, due - timedelta(microseconds=1)), rule.decide(failed, due)
     assert (before.action, at.action) == ("wait", "retry")
-    assert before.retry_delay_minutes == at.retry_delay_minutes == minutes
-    assert before.next_retry_at == at.next_retry_at == text(due)
+    assert before.delay_minutes == at.delay_minutes == minutes
+    assert rule.shown(before).next_retry_at == rule.shown(at).next_retry_at == text(due)
 
 
 @pytest.mark.parametrize("policy", [DEFAULTS, IMMEDIATE, {"max_retry_attempts": 1}])
@@ -57,7 +57,7 @@ def test_nothing_is_retried_once_failures_reach_the_maximum(policy: dict[str, An
     rule = RetryPolicy.of(**policy)
     last, over = (failure(failure_count=rule.max_retry_attempts + more) for more in (0, 1))
     for failed in (last, over):
-        decided = rule.decide(failed, FAILED_AT + timedelta(days=400))
+        decided = rule.shown(rule.decide(failed, FAILED_AT + timedelta(days=400)))
         assert (decided.action, decided.reason, decided.next_retry_at) == (
             "suppress",
             "max_retry_attempts_reached",
@@ -76,7 +76,8 @@ def test_nothing_is_retried_once_failures_reach_the_maximum(policy: dict[str, An
 def test_an_attempt_without_an_outcome_is_never_retried(
     state: dict[str, Any], action: str, reason: str
 ) -> None:
-    decided = RetryPolicy.of(allow_immediate_retry=True).decide(failure(**state), FAILED_AT)
+    rule = RetryPolicy.of(allow_immediate_retry=True)
+    decided = rule.shown(rule.decide(failure(**state), FAILED_AT))
     assert (decided.action, decided.reason, decided.next_retry_at) == (action, reason, None)
 
 

@@ -1,5 +1,6 @@
 """Which retries a run takes, what it leaves to people, and what its records hold."""
 
+from collections.abc import Container
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -9,10 +10,10 @@ from cavra_evidence.draft import Draft
 from cavra_evidence.ids import new_id
 from cavra_evidence.log import LogState, append
 from cavra_retry.domain.executions import Claim
-from cavra_retry.domain.failures import Description, Failure
+from cavra_retry.domain.failures import Description, Failure, FailureKey
 from cavra_retry.domain.items import ENDED, Item
-from cavra_retry.domain.plans import Planned, plan_retries
-from cavra_retry.domain.policy import RetryPolicy
+from cavra_retry.domain.plans import Planned, judge, plan_retries
+from cavra_retry.domain.policy import Judged, RetryPolicy
 from cavra_retry.domain.runs import (
     Approvals,
     RunRequest,
@@ -28,18 +29,25 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from tests.support.retries import CONTENT, NOW, actor, decision, failure, item, person
 
 
-def plan(*failures: Failure, **policy: Any) -> Planned:
-    return plan_retries(new_id("gordackretry"), failures, RetryPolicy.of(**policy), actor("paula"), NOW)
+def judged(*failures: Failure, **policy: Any) -> list[Judged]:
+    return judge(failures, RetryPolicy.of(**policy), NOW)
+
+
+def plan(*failures: Failure, reviewed: Container[FailureKey] = (), **policy: Any) -> Planned:
+    rule = RetryPolicy.of(**policy)
+    found = judge(failures, rule, NOW)
+    return plan_retries(new_id("gordackretry"), found, reviewed, rule, actor("paula"), NOW)
 
 
 def asked(live: bool = True, **more: Any) -> RunRequest:
     slot = schedule_slot(60, "interval", True, NOW)
-    value = RunRequest(new_id("gordackworker"), live, 5, frozenset(), slot, actor("erin"), NOW)
+    value = RunRequest(new_id("gordackworker"), live, 5, frozenset(), slot, actor("erin"), NOW, True)
     return replace(value, **more)
 
 
 def known(*items: Item, verified: bool = True, content: Any = CONTENT) -> Approvals:
     return Approvals(
+        {one.key: one.standing(person("erin")) for one in items},
         {one.key: one for one in items},
         {one.key: Description(content) for one in items},
         frozenset(one.item_id for one in items if verified),
@@ -56,18 +64,18 @@ def reasons(selection: Selection) -> list[tuple[str, str, str]]:
 
 def test_a_dry_run_selects_the_oldest_up_to_the_cap_and_needs_no_approval() -> None:
     failures = [failure() for _ in range(4)]
-    selection = select(asked(live=False, most=3), plan(*failures), None)
+    selection = select(asked(live=False, most=3), judged(*failures), None)
     assert [one.failure for one in selection.selected] == failures[:3]
     assert reasons(selection) == [("run_again", "max_retry_deliveries", "dry_run_not_required")]
-    assert (selection.items, selection.changed) == ((), ())
+    assert (selection.items, selection.changed) == ([], [])
 
 
 def test_a_live_run_takes_only_what_is_approved_then_caps() -> None:
     failures = [failure() for _ in range(4)]
     items = [approved(one) for one in failures[1:]]
-    selection = select(asked(most=2), plan(*failures), known(*items))
+    selection = select(asked(most=2), judged(*failures), known(*items))
     assert [one.failure for one in selection.selected] == failures[1:3]
-    assert selection.items == tuple(items[:2])
+    assert selection.items == items[:2]
     assert reasons(selection) == [
         ("request_approval", "approval_required", "approval_required"),
         ("run_again", "max_retry_deliveries", "approved"),
@@ -143,20 +151,22 @@ ONE = failure()
 def test_what_is_not_validly_approved_is_left_to_people(
     found: Item, verified: bool, content: Any, follow_up: tuple[str, str, str]
 ) -> None:
-    selection = select(asked(), plan(ONE), known(found, verified=verified, content=content))
-    assert (selection.selected, selection.items) == ((), ())
+    selection = select(asked(), judged(ONE), known(found, verified=verified, content=content))
+    assert (selection.selected, selection.items) == ([], [])
     assert reasons(selection) == [follow_up]
 
 
 def test_an_approved_item_whose_content_changed_is_ended() -> None:
     changed = known(approved(ONE), content=replace(CONTENT, payload_hash="0" * 64))
-    assert [one.state for one in select(asked(), plan(ONE), changed).changed] == ["changed"]
+    assert [one.item_id for one in select(asked(), judged(ONE), changed).changed] == [
+        changed.items[ONE.key].item_id
+    ]
     late = known(approved(ONE, expires_at=NOW), content=replace(CONTENT, payload_hash="0" * 64))
-    assert select(asked(), plan(ONE), late).changed == ()
+    assert select(asked(), judged(ONE), late).changed == []
 
 
 def test_content_that_can_not_be_described_is_left_to_delivery() -> None:
-    selection = select(asked(), plan(ONE), known(approved(ONE), content=None))
+    selection = select(asked(), judged(ONE), known(approved(ONE), content=None))
     assert len(selection.selected) == 1
 
 
@@ -172,27 +182,27 @@ def test_content_that_can_not_be_described_is_left_to_delivery() -> None:
 def test_what_the_policy_holds_back_is_not_sent_though_approved(
     about: Failure, policy: dict[str, Any], action: str, reason: str
 ) -> None:
-    live = select(asked(), plan(about, **policy), known(approved(about)))
-    assert (live.selected, reasons(live)) == ((), [(action, reason, "approved")])
-    without = select(asked(), plan(about, **policy), known())
+    live = select(asked(), judged(about, **policy), known(approved(about)))
+    assert (live.selected, reasons(live)) == ([], [(action, reason, "approved")])
+    without = select(asked(), judged(about, **policy), known())
     assert reasons(without) == [(action, reason, "approval_required")]
-    dry = select(asked(live=False), plan(about, **policy), None)
+    dry = select(asked(live=False), judged(about, **policy), None)
     assert reasons(dry) == [(action, reason, "dry_run_not_required")]
 
 
 def test_what_is_approved_and_waiting_runs_with_an_immediate_policy() -> None:
     waiting = failure(latest_failed_at=NOW)
-    selection = select(asked(), plan(waiting, allow_immediate_retry=True), known(approved(waiting)))
+    selection = select(asked(), judged(waiting, allow_immediate_retry=True), known(approved(waiting)))
     assert len(selection.selected) == 1
 
 
 def test_a_run_looks_at_the_providers_it_was_asked_for() -> None:
     hook, chat = failure("hook"), failure("chat")
     request = asked(providers=frozenset({"chat"}))
-    selection = select(request, plan(hook, chat), known(approved(hook), approved(chat)))
+    selection = select(request, judged(hook, chat), known(approved(hook), approved(chat)))
     assert [one.failure for one in selection.selected] == [chat]
-    assert selection.follow_ups == ()
-    found = claimable(request, plan(hook, chat), known(approved(hook), approved(chat)).items)
+    assert selection.follow_ups == []
+    found = claimable(request, judged(hook, chat), known(approved(hook), approved(chat)).standings)
     assert [one.failure for one, _ in found] == [chat]
 
 
@@ -231,21 +241,32 @@ def test_the_largest_plan_and_run_fit_into_a_record(immediate: bool) -> None:
     assert all(one.action != "suppress" for one in planned.record.retry_decisions)
     items = [approved(one) for one in failures]
     request = asked(most=25)
-    selection = select(request, planned, known(*items))
+    selection = select(request, planned.judged, known(*items))
     claims = [
         Claim(
             new_id("gordackretryexec"), new_id("gordackretryintent"), request.run_id, one, actor("erin"), NOW
         )
         for one in selection.items
     ]
-    draft = record_run(request, planned.record, "0" * 64, selection, claims)
+    draft = record_run(request, planned, "0" * 64, selection, claims)
     assert appended_size(draft) <= 48 * 1024
     run = draft.record.model_dump()
     assert run["summary"]["follow_up_action_count"] == 120 - len(selection.selected)
     assert run["omitted_count"] == 120 - len(selection.selected) - len(run["follow_up_actions"])
 
 
+def test_a_plan_lists_what_needs_a_review_then_what_has_one_then_what_is_given_up() -> None:
+    failures = [failure(failure_count=3 if index % 3 == 0 else 1) for index in range(120)]
+    needy = [one for index, one in enumerate(failures) if index % 3 == 1][:10]
+    reviewed = {one.key for one in failures} - {one.key for one in needy}
+    listed = [one.delivery_id for one in plan(*failures, reviewed=reviewed).record.retry_decisions]
+    in_order = [one.key.delivery_id for one in failures]
+    retried = [one.key.delivery_id for one in failures if one.failure_count == 1 and one not in needy]
+    assert listed == sorted(listed, key=in_order.index)
+    assert set(listed) == {one.key.delivery_id for one in needy} | set(retried[: len(listed) - 10])
+
+
 def test_people_are_compared_by_issuer_and_subject() -> None:
     namesake = item(ONE, state="approved", decisions=(replace(decision("erin"), person=("other", "erin")),))
-    assert len(select(asked(), plan(ONE), known(namesake)).selected) == 1
+    assert len(select(asked(), judged(ONE), known(namesake)).selected) == 1
     assert person("erin") == actor("erin").key

@@ -9,12 +9,12 @@ from typing import Final
 import structlog
 from cavra_evidence.draft import Actor
 from cavra_evidence.ids import new_id
-from cavra_evidence.records.retry import RetryPlan, WorkerRun
+from cavra_evidence.records.retry import WorkerRun
 from cavra_service.errors import Refused
 
-from cavra_retry.domain.plans import plan_retries
 from cavra_retry.domain.policy import RetryPolicy
 from cavra_retry.domain.runs import RunRequest, schedule_slot
+from cavra_retry.execution import NothingDue
 from cavra_retry.peer import Sending
 from cavra_retry.rpc.base import Parts
 from cavra_retry.store import items
@@ -22,8 +22,6 @@ from cavra_retry.store import items
 TASK: Final = "retry-worker"
 MOST: Final = 25
 """Retries of one run."""
-_LOOKED_AT: Final = 500
-"""Approved items looked at to see whether one is due; the rest has its turn when these are settled."""
 
 log = structlog.get_logger()
 
@@ -46,8 +44,10 @@ async def working(parts: Parts) -> AsyncIterator[None]:
 async def _keep_working(parts: Parts) -> None:
     while True:
         try:
-            while await _run_due(parts):
-                pass
+            while await items.any_approved(parts.store, parts.clock()):
+                await _run(parts)
+        except NothingDue:
+            pass
         except Refused as refused:
             log.info("worker_postponed", reason=refused.reason)
         except Exception as error:
@@ -55,12 +55,9 @@ async def _keep_working(parts: Parts) -> None:
         await asyncio.sleep(parts.settings.worker_interval_seconds)
 
 
-async def _run_due(parts: Parts) -> bool:
-    """One run, if it would take something: a look that finds nothing writes nothing. Whether there was a run."""
+async def _run(parts: Parts) -> None:
+    """One run, if it takes something: a look that finds nothing writes nothing."""
     settings, now = parts.settings, parts.clock()
-    keys = await items.approved(parts.store, now, _LOOKED_AT)
-    if not keys:
-        return False
     name = "service:retry"
     request = RunRequest(
         run_id=new_id(WorkerRun.KIND.prefix),
@@ -70,13 +67,8 @@ async def _run_due(parts: Parts) -> bool:
         schedule=schedule_slot(ceil(settings.worker_interval_seconds / 60), "interval", True, now),
         actor=Actor(settings.token_issuer, name, name),
         now=now,
+        require_retry_ack=settings.approval_require_retry_ack,
+        only_if_due=True,
     )
     policy = RetryPolicy.of(attempt_ceiling=settings.approval_max_attempts)
-    plan_id = new_id(RetryPlan.KIND.prefix)
-    about = [one for one in (await parts.delivery.failures(keys)).values() if one.open]
-    planned = plan_retries(plan_id, about, policy, request.actor, now)
-    if not await parts.executor.would_take(request, planned):
-        return False
-    planned = plan_retries(plan_id, await parts.delivery.open_failures(), policy, request.actor, now)
-    await parts.tasks.finish(parts.executor.run(request, planned, Sending()))
-    return True
+    await parts.tasks.finish(parts.executor.run(request, policy, Sending()))

@@ -20,20 +20,22 @@ async def verified(store: Store, items: Sequence[Item]) -> frozenset[str]:
     name, in number, person and verdict; none of them ends it; and the approvals rest on the plan and the acknowledgement that the item
     names, whose bytes are still there.
     """
-    found = set()
-    for item in items:
-        decisions = await store.rows(
-            "signed_decisions", kind=ApprovalDecision.KIND.kind, delivery_id=item.key.delivery_id
-        )
-        acknowledgement = await store.row("record", id=item.review.acknowledgement_id)
-        try:
-            holds = _consent(item, decisions, acknowledgement, store.signer.public)
-        except (SignatureError, ValueError, TypeError):
-            # TypeError: somebody wrote text where the log keeps bytes.
-            holds = False
-        if holds:
-            found.add(item.item_id)
-    return frozenset(found)
+    deliveries = [{"kind": ApprovalDecision.KIND.kind, "delivery_id": item.key.delivery_id} for item in items]
+    decisions = await store.each("signed_decisions", deliveries)
+    acknowledged = await store.each("record", [{"id": item.review.acknowledgement_id} for item in items])
+    return frozenset(
+        item.item_id
+        for item, made, found in zip(items, decisions, acknowledged, strict=True)
+        if _holds(item, made, found[0] if found else None, store.signer.public)
+    )
+
+
+def _holds(item: Item, rows: Sequence[Row], acknowledgement: Row | None, key: bytes) -> bool:
+    try:
+        return _consent(item, rows, acknowledgement, key)
+    except (SignatureError, ValueError, TypeError):
+        # TypeError: somebody wrote text where the log keeps bytes.
+        return False
 
 
 def _consent(item: Item, rows: Sequence[Row], acknowledgement: Row | None, key: bytes) -> bool:

@@ -7,8 +7,7 @@ or fences an execution that never began, which is then recorded as skipped. Noth
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from contextlib import nullcontext
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
@@ -18,7 +17,7 @@ from cavra.evidence.v1 import evidence_pb2 as evidence
 from cavra_evidence.draft import Cause
 from cavra_evidence.ids import new_id
 from cavra_evidence.log import Entry
-from cavra_evidence.records.retry import ExecutionRecord, RetryIntent
+from cavra_evidence.records.retry import ExecutionRecord, RetryIntent, RetryPlan
 from cavra_service.errors import Refused
 from cavra_service.faults import fault
 from cavra_service.store.protocol import Commit, Conflict, Store
@@ -29,8 +28,9 @@ from cavra_verify.signatures import SignatureError
 from cavra_retry import consent
 from cavra_retry.domain.executions import Claim, Outcome, intend, permit, record_execution
 from cavra_retry.domain.failures import Description, FailureKey
-from cavra_retry.domain.items import ENDED, Item, advance
-from cavra_retry.domain.plans import Planned
+from cavra_retry.domain.items import Item, Standing, advance
+from cavra_retry.domain.plans import Planned, judge, plan_retries
+from cavra_retry.domain.policy import Judged, RetryPolicy
 from cavra_retry.domain.runs import Approvals, RunRequest, Selection, claimable, is_valid, record_run, select
 from cavra_retry.peer import Delivery, Permitted, Sending, Sent
 from cavra_retry.store import items as item_rows
@@ -40,7 +40,8 @@ T = TypeVar("T")
 
 log = structlog.get_logger()
 
-_ATTEMPTS = 6
+_ATTEMPTS = 20
+"""How often a run chooses anew: each time, another run has claimed something."""
 _EXPLAINED = 50
 """Ended items looked up to say why a retry was not taken: what a run's record can list."""
 
@@ -63,6 +64,10 @@ class Ran:
     plan: evidence.Record
     run: evidence.Record
     results: Sequence[Executed]
+
+
+class NothingDue(Exception):
+    """The run would take nothing, and was asked for only if it takes something."""
 
 
 class OwnedTasks:
@@ -104,68 +109,88 @@ class Executor:
         self._under_way: set[str] = set()
         self._seen: set[str] | None = None
         """Claims without an outcome at the last look for them; None before the first."""
-        self._turns = asyncio.Lock()
-        """Live runs of this process claim one after another: at once they would choose the same items, and all but one again."""
+        self._chosen: set[str] = set()
+        """Items that a live run of this process has chosen: runs at the same time choose among the others."""
 
-    async def run(self, request: RunRequest, planned: Planned, sending: Sending) -> Ran:
+    async def run(self, request: RunRequest, policy: RetryPolicy, sending: Sending) -> Ran:
         """One run: record its plan, claim, send, record. A dry run only selects.
 
         A claim that another run has taken meanwhile shows as a follow-up. Raises Refused `service_unavailable`, with nothing written, when
-        delivery can't say what would be sent.
+        delivery can't say what has failed or what would be sent; NothingDue, with nothing written, where the request says so.
         """
-        async with self._turns if request.live else nullcontext():
-            plan, run, permitted = await self._take(request, planned, sending)
-        results = await self._send(permitted, sending)
+        mine: set[str] = set()
+        try:
+            judged = judge(await self._delivery.open_failures(), policy, request.now)
+            plan, run, permitted = await self._take(request, policy, judged, sending, mine)
+            results = await self._send(permitted, sending)
+        finally:
+            self._chosen -= mine
         origin = self._store.origin
         return Ran(record_of_entry(plan, origin), record_of_entry(run, origin), results)
 
     async def _take(
-        self, request: RunRequest, planned: Planned, sending: Sending
+        self,
+        request: RunRequest,
+        policy: RetryPolicy,
+        judged: Sequence[Judged],
+        sending: Sending,
+        mine: set[str],
     ) -> tuple[Entry, Entry, list[Permitted]]:
         """The run's plan and record, and what it may send."""
-        approvals = await self._approvals(request, planned)
-        plan = (await self._store.commit(Commit([planned.draft], plan_rows.keep_retry_plan(planned))))[0]
+        kept: tuple[Planned, Entry] | None = None
         for _ in range(_ATTEMPTS):
-            selection = select(request, planned, approvals)
+            approvals = await self._approvals(request, judged, mine)
+            # The peers took their time: what may be claimed is judged by the moment of the claim.
+            request = replace(request, now=self._clock())
+            selection = select(request, judged, approvals)
+            if request.only_if_due and not (selection.items or selection.changed):
+                raise NothingDue
+            kept = kept or await self._keep_plan(request, policy, judged, approvals)
             claims = [self._claim(request, item) for item in selection.items]
             lasts = sending.deadline(len(claims))
             self._under_way |= {claim.execution_id for claim in claims}
             await fault("retry.before_claim")
             try:
-                entries = await self._commit_run(request, planned, plan.record_hash, selection, claims, lasts)
+                entries = await self._commit_run(request, *kept, selection, claims, lasts)
             except Conflict:
                 self._under_way -= {claim.execution_id for claim in claims}
-                approvals = await self._approvals(request, planned)
                 continue
             await fault("retry.claimed")
             permitted = [
                 self._permit(claim, lasts, intent)
                 for claim, intent in zip(claims, entries[: len(claims)], strict=True)
             ]
-            return plan, entries[-1], permitted
+            return kept[1], entries[-1], permitted
         raise Conflict("run: others were faster each time")
 
-    async def would_take(self, request: RunRequest, planned: Planned) -> bool:
-        """Whether a live run would claim something, or end an item that is about something else by now. Writes nothing."""
-        selection = select(request, planned, await self._approvals(request, planned))
-        return bool(selection.items or selection.changed)
+    async def _keep_plan(
+        self,
+        request: RunRequest,
+        policy: RetryPolicy,
+        judged: Sequence[Judged],
+        approvals: Approvals | None,
+    ) -> tuple[Planned, Entry]:
+        live = approvals.standings if approvals else await item_rows.live(self._store)
+        ack, now = request.require_retry_ack, request.now
+        reviewed = await plan_rows.reviewed(self._store, judged, live, ack, now)
+        planned = plan_retries(new_id(RetryPlan.KIND.prefix), judged, reviewed, policy, request.actor, now)
+        (entry,) = await self._store.commit(Commit([planned.draft], plan_rows.keep_retry_plan(planned)))
+        return planned, entry
 
     async def _commit_run(
         self,
         request: RunRequest,
         planned: Planned,
-        plan_hash: bytes,
+        plan: Entry,
         selection: Selection,
         claims: Sequence[Claim],
         lasts: timedelta,
     ) -> list[Entry]:
         """Claims, intents (whose permits last so long) and the run's record: all of them or none."""
-        run = record_run(request, planned.record, plan_hash.hex(), selection, claims)
+        run = record_run(request, planned, plan.record_hash.hex(), selection, claims)
         statements = [
-            *map(item_rows.move_item, selection.changed),
-            *map(
-                item_rows.move_item, (replace(claim.item, version=claim.item.version - 1) for claim in claims)
-            ),
+            *(item_rows.move(item, advance(item.state, "change")) for item in selection.changed),
+            *(item_rows.move(item, advance(item.state, "claim")) for item in selection.items),
             *map(item_rows.keep_claim, claims),
         ]
         gauges = {
@@ -190,33 +215,53 @@ class Executor:
             request.now,
         )
 
-    async def _approvals(self, request: RunRequest, planned: Planned) -> Approvals | None:
+    async def _approvals(
+        self, request: RunRequest, judged: Sequence[Judged], mine: set[str]
+    ) -> Approvals | None:
+        """What a live run has to know of approvals. What it may take is added to `mine`, and no other run of this process looks at it."""
         if not request.live:
             return None
-        items = await item_rows.live_items(self._store)
-        await self._add_ended(items, planned)
-        may_be = claimable(request, planned, items)
+        standings = await item_rows.live(self._store, request.actor.key)
+        items: dict[FailureKey, Item] = {}
         descriptions: dict[FailureKey, Description] = {}
         verified: set[str] = set()
+        approvals = Approvals(standings, items, descriptions, verified)
+        waiting = iter(claimable(request, judged, standings))
         valid = 0
         # Only as many as the run can take: describing and verifying cost more than all the rest of a choice.
-        for at in range(0, len(may_be), request.most):
-            batch = may_be[at : at + request.most]
-            descriptions |= await self._delivery.describe([one.failure.key for one, _ in batch])
-            verified |= await consent.verified(self._store, [item for _, item in batch])
-            approvals = Approvals(items, descriptions, frozenset(verified))
-            valid += sum(is_valid(one, item, request, approvals) for one, item in batch)
-            if valid >= request.most:
-                break
-        return Approvals(items, descriptions, frozenset(verified))
+        while valid < request.most and (batch := self._reserve(waiting, request.most, standings, mine)):
+            found = [
+                item
+                for item in await item_rows.full(self._store, [standing.item_id for _, standing in batch])
+                if item.version == standings[item.key].version
+            ]
+            descriptions |= await self._delivery.describe([item.key for item in found])
+            verified |= await consent.verified(self._store, found)
+            items |= {item.key: item for item in found}
+            valid += sum(one.failure.key in items and is_valid(one, request, approvals) for one, _ in batch)
+        missing = [one.failure.key for one in judged if one.failure.key not in standings]
+        standings |= await item_rows.ended(self._store, missing[:_EXPLAINED])
+        return approvals
 
-    async def _add_ended(self, items: dict[FailureKey, Item], planned: Planned) -> None:
-        """Say of the oldest candidates without a live item how their newest one ended."""
-        keys = [one.failure.key for one in planned.judged if one.failure.key not in items]
-        for key in keys[:_EXPLAINED]:
-            newest = await item_rows.newest_item(self._store, key)
-            if newest is not None and newest.state in ENDED:
-                items[key] = newest
+    def _reserve(
+        self,
+        waiting: Iterator[tuple[Judged, Standing]],
+        most: int,
+        standings: dict[FailureKey, Standing],
+        mine: set[str],
+    ) -> list[tuple[Judged, Standing]]:
+        """The next items that no other run of this process has chosen; those it has are as good as claimed."""
+        batch: list[tuple[Judged, Standing]] = []
+        for one, standing in waiting:
+            if standing.item_id in self._chosen and standing.item_id not in mine:
+                standings[one.failure.key] = standing._replace(state="claimed")
+                continue
+            self._chosen.add(standing.item_id)
+            mine.add(standing.item_id)
+            batch.append((one, standing))
+            if len(batch) == most:
+                break
+        return batch
 
     async def _send(self, permitted: Sequence[Permitted], sending: Sending) -> list[Executed]:
         """Send all claims in one stream and record each outcome as it arrives."""
@@ -248,9 +293,9 @@ class Executor:
 
     async def settle(self, claim: Claim, outcome: Outcome) -> evidence.Record:
         """Record what became of a claim, once; a second outcome answers with what is recorded."""
-        settled = replace(claim.item, state=advance(claim.item.state, "settle"))
         draft = record_execution(claim, outcome, self._clock())
-        statements = [item_rows.settle(claim.execution_id, outcome.status), item_rows.move_item(settled)]
+        settled = item_rows.move(claim.item, advance(claim.item.state, "settle"))
+        statements = [item_rows.settle(claim.execution_id, outcome.status), settled]
         try:
             entries = await self._store.commit(Commit([draft], statements))
         except Conflict:

@@ -1,5 +1,6 @@
 """The delivery service as this one needs it: open failures, what would be sent, and the sends themselves."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -19,10 +20,10 @@ from cavra_verify.signatures import RECORD_TYPE, SignatureError, verify_signatur
 
 from cavra_retry.domain.executions import Claim, Outcome, Status
 from cavra_retry.domain.failures import Content, Description, Failure, FailureKey
+from cavra_retry.mirror import Mirror
 
 log = structlog.get_logger()
 
-_PAGE: Final = 500
 _BATCH: Final = 100
 _SENDS_AT_ONCE: Final = 16
 _WAIT_BETWEEN_TRIES_SECONDS: Final = 2
@@ -83,27 +84,18 @@ class Delivery:
         self._log = evidence_rpc.EvidenceLogStub(channel)
         self._caller = caller
         self._key = key
+        self._mirror = Mirror()
+        self._reading = asyncio.Lock()
 
     async def open_failures(self) -> list[Failure]:
-        """All open failures, oldest first."""
-        found: list[Failure] = []
-        token = ""
-        while True:
-            request = pb.ListFailuresRequest(page_size=_PAGE, page_token=token)
-            response = await self._caller.unary(self._stub.ListFailures, request)
-            found += map(_failure, response.failures)
-            token = response.next_page_token
-            if not token:
-                return found
-
-    async def failures(self, keys: Sequence[FailureKey]) -> dict[FailureKey, Failure]:
-        """Failures by key as they are now, open or not; unknown keys are left out."""
-        found: dict[FailureKey, Failure] = {}
-        for batch in _batches(keys):
-            request = pb.BatchGetFailuresRequest(keys=batch)
-            response = await self._caller.unary(self._stub.BatchGetFailures, request)
-            found |= {failure.key: failure for failure in map(_failure, response.failures)}
-        return found
+        """All open failures as they are now, oldest first. What has not changed since the last time is not sent again."""
+        async with self._reading:
+            while True:
+                request = pb.ListChangedFailuresRequest(cursor=self._mirror.cursor)
+                response = await self._caller.unary(self._stub.ListChangedFailures, request)
+                self._mirror.take(map(_failure, response.failures), response.next_cursor, response.begins)
+                if not response.more:
+                    return self._mirror.failures()
 
     async def describe(self, keys: Sequence[FailureKey]) -> dict[FailureKey, Description]:
         """What would be sent for each failure; unknown keys are left out."""
@@ -212,6 +204,7 @@ def _failure(failure: pb.Failure) -> Failure:
         open=failure.open,
         failure_count=failure.failure_count,
         next_attempt_number=failure.next_attempt_number,
+        first_failed_at=from_timestamp(failure.first_failed_at),
         latest_failed_at=from_timestamp(failure.latest_failed_at),
         latest_delivery_id=failure.latest_delivery_id,
         failed_status_codes=tuple(failure.failed_status_codes),

@@ -2,7 +2,9 @@
 
 from collections.abc import Callable
 from datetime import datetime
+from typing import Final
 
+import grpc
 import structlog
 from cavra.evidence.v1 import evidence_pb2 as evidence
 from cavra_evidence.draft import Actor
@@ -10,7 +12,8 @@ from cavra_evidence.records.retry import ExecutionResolution
 from cavra_evidence.refusal import Refusal
 from cavra_service.errors import Refused
 from cavra_service.faults import fault
-from cavra_service.store.protocol import Commit, Conflict, Store
+from cavra_service.store.deciding import decided
+from cavra_service.store.protocol import Commit, Store
 from cavra_service.wire import record_of_entry, record_of_row
 
 from cavra_retry.domain.resolutions import Resolution, resolve
@@ -19,7 +22,10 @@ from cavra_retry.store import items
 
 log = structlog.get_logger()
 
-_DECISIONS = 6
+_FOR_GOOD: Final = frozenset(
+    {grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.NOT_FOUND, grpc.StatusCode.FAILED_PRECONDITION}
+)
+"""What delivery answers to a resolution that it will never take."""
 
 
 class Resolver:
@@ -35,24 +41,19 @@ class Resolver:
 
         Delivery is told at once; when it is down, as soon as it is back.
         """
-        record = await self._record(execution_id, said, actor)
+        record = await decided(self._store, execution_id, lambda: self._record(execution_id, said, actor))
         await fault("retry.resolved")
         await self._tell(record)
         return record
 
     async def _record(self, execution_id: str, said: Resolution, actor: Actor) -> evidence.Record:
-        for _ in range(_DECISIONS):
-            execution = await items.execution(self._store, execution_id)
-            if execution is None:
-                raise Refusal("unknown_execution", "no such execution", "execution_id")
-            draft = resolve(execution, said, actor, self._clock())
-            kept = items.keep_resolution(execution_id, said.resolution_id)
-            try:
-                (entry,) = await self._store.commit(Commit([draft], [kept]))
-            except Conflict:
-                continue
-            return record_of_entry(entry, self._store.origin)
-        raise Conflict("resolution: others were faster each time")
+        execution = await items.execution(self._store, execution_id)
+        if execution is None:
+            raise Refusal("unknown_execution", "no such execution", "execution_id")
+        draft = resolve(execution, said, actor, self._clock())
+        kept = items.keep_resolution(execution_id, said.resolution_id)
+        (entry,) = await self._store.commit(Commit([draft], [kept]))
+        return record_of_entry(entry, self._store.origin)
 
     async def tell(self) -> None:
         """Tell delivery of every resolution that it has not heard of."""
@@ -63,7 +64,10 @@ class Resolver:
         try:
             await self._delivery.resolve(record)
         except Refused as refused:
-            log.warning("resolution_not_taken", reason=refused.reason, id=record.id)
-            return
+            if refused.status not in _FOR_GOOD:
+                log.warning("resolution_not_taken", reason=refused.reason, id=record.id)
+                return
+            # Telling it again would be refused again: somebody has to look at it.
+            log.error("resolution_not_taken", reason=refused.reason, id=record.id, for_good=True)
         execution_id = ExecutionResolution.read(record.canonical).execution_id
         await self._store.commit(Commit(statements=[items.told(execution_id, record.id)]))

@@ -1,5 +1,6 @@
 """Approval plans: which failures may be approved now, and the floors that the installation sets."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -18,12 +19,13 @@ from cavra_evidence.records.retry import (
 from cavra_evidence.refusal import Refusal
 from cavra_evidence.times import text
 
-from cavra_retry.domain.bounds import encoded_size, listed, traces
+from cavra_retry.domain.bounds import listed, traces
 from cavra_retry.domain.failures import Description, Failure
 from cavra_retry.domain.items import (
     ENDED,
     Item,
     Review,
+    Standing,
     Vote,
     advance,
     matches,
@@ -33,6 +35,10 @@ from cavra_retry.domain.items import (
 )
 from cavra_retry.domain.plans import Acknowledgement, PlanItem
 
+Action = Literal["request_approval", "wait_for_retry_ack", "already_approved"]
+
+ACTIONS: Final[tuple[Action, ...]] = ("request_approval", "wait_for_retry_ack", "already_approved")
+"""In which order an approval plan lists what does not all fit: what asks for a decision first."""
 MAX_APPROVALS: Final = 10
 _SHOWN_DECISIONS: Final = 20
 
@@ -83,8 +89,20 @@ class ApprovalPolicy:
 
 
 @dataclass(frozen=True, slots=True)
+class View:
+    """What is known here of one failure that a retry plan has listed."""
+
+    planned: PlanItem
+    """In the newest plan that lists it."""
+    ack: Acknowledgement | None
+    """The newest acknowledgement of it."""
+    last: Standing | None
+    """Its newest item."""
+
+
+@dataclass(frozen=True, slots=True)
 class Candidate:
-    """All that is known of one failure that the newest retry plan would retry, now or later."""
+    """All that is known of one failure that its newest retry plan would retry, now or later."""
 
     planned: PlanItem
     failure: Failure
@@ -110,11 +128,12 @@ class Entry:
 
     @property
     def causes(self) -> tuple[Cause, ...]:
-        """The records that this entry rests on, beside the newest retry plan."""
+        """The records that this entry rests on."""
+        planned = Cause(self.candidate.planned.retry_plan_id, RetryPlan.KIND.kind)
         if self.item is None or not self.opened:
-            return ()
+            return (planned,)
         last = self.candidate.last
-        return (*self.item.review.causes, *([last.ending] if last is not None else []))
+        return (planned, *self.item.review.causes, *([last.ending] if last is not None else []))
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +146,31 @@ class Request:
     now: datetime
     item_ids: Sequence[str]
     """A fresh id for each candidate, should it open."""
+
+
+def review(view: View, failure: Failure, require_retry_ack: bool) -> Review | None:
+    """What a next item of the failure would rest on; None while that is still to be made."""
+    attempt, ack, planned = failure.next_attempt_number, view.ack, view.planned
+    if ack is not None and satisfies(ack, attempt, view.last):
+        return review_of(ack)
+    if require_retry_ack or planned.attempt_number != attempt or not renewed(planned.plan_index, view.last):
+        return None
+    return Review(planned.retry_plan_id, planned.plan_hash, planned.plan_index, planned.planner)
+
+
+def is_live(item: Standing | None, failure: Failure, now: datetime) -> bool:
+    """Whether an item may still be decided on, claimed or settled, as far as that shows without its content."""
+    if item is None or item.state == "claimed":
+        return item is not None
+    return item.state_at(now) not in ENDED and item.is_about(failure)
+
+
+def outlook(view: View, failure: Failure, policy: ApprovalPolicy, now: datetime) -> Action:
+    """What an approval plan would say of one failure, before anybody has asked what would be sent."""
+    if view.last is not None and is_live(view.last, failure, now):
+        return _SHOWN[view.last.state][0]
+    openable = not failure.blocked and review(view, failure, policy.require_retry_ack) is not None
+    return "request_approval" if openable else "wait_for_retry_ack"
 
 
 def enter(candidate: Candidate, request: Request, item_id: str) -> Entry:
@@ -142,10 +186,11 @@ def enter(candidate: Candidate, request: Request, item_id: str) -> Entry:
             ended = last = replace(last, state=advance(last.state, "change"))
         else:
             return Entry(candidate, _show(candidate, last, last.state, request.policy), last)
-    review = _review(candidate, request.policy, last)
+    view = View(candidate.planned, candidate.ack, last.standing() if last else None)
+    rests = review(view, failure, request.policy.require_retry_ack)
     content = candidate.description.content
-    if review is None or content is None or failure.blocked:
-        reason = failure.blocked or _waiting_reason(review, candidate, last)
+    if rests is None or content is None or failure.blocked:
+        reason = failure.blocked or _waiting_reason(rests, candidate, last)
         return Entry(candidate, _show_waiting(candidate, reason, request.policy), None, ended=ended)
     same_attempt = last is not None and last.attempt_number == failure.next_attempt_number
     item = Item(
@@ -155,7 +200,7 @@ def enter(candidate: Candidate, request: Request, item_id: str) -> Entry:
         generation=last.generation + 1 if last is not None and same_attempt else 0,
         state=advance("waiting_for_ack", "acknowledge"),
         version=0,
-        review=review,
+        review=rests,
         opened_plan_id=request.approval_plan_id,
         opener=request.actor.key,
         failed=failure.latest_record,
@@ -167,23 +212,13 @@ def enter(candidate: Candidate, request: Request, item_id: str) -> Entry:
     return Entry(candidate, shown, item, opened=True, ended=ended)
 
 
-def _review(candidate: Candidate, policy: ApprovalPolicy, last: Item | None) -> Review | None:
-    attempt, ack, planned = candidate.failure.next_attempt_number, candidate.ack, candidate.planned
-    if ack is not None and satisfies(ack, attempt, last):
-        return review_of(ack)
-    if policy.require_retry_ack or planned.attempt_number != attempt or not renewed(planned.plan_index, last):
-        return None
-    return Review(planned.retry_plan_id, planned.plan_hash, planned.plan_index, planned.planner)
-
-
-def _waiting_reason(review: Review | None, candidate: Candidate, last: Item | None) -> str:
-    if review is not None:
+def _waiting_reason(rests: Review | None, candidate: Candidate, last: Item | None) -> str:
+    if rests is not None:
         return candidate.description.unavailable_reason
     return "acknowledgement_required" if last is None else f"previous_{last.state}"
 
 
-_Action = Literal["request_approval", "already_approved"]
-_SHOWN: Final[Mapping[ItemState, tuple[_Action, str]]] = {
+_SHOWN: Final[Mapping[ItemState, tuple[Action, str]]] = {
     "open": ("request_approval", "approval_pending"),
     "approved": ("already_approved", "approved"),
     "claimed": ("already_approved", "execution_under_way"),
@@ -255,32 +290,29 @@ class PlannedApproval:
 
 
 def plan_approval(
-    request: Request, candidates: Sequence[Candidate], newest_plan_id: str, omitted: int
+    request: Request, candidates: Sequence[Candidate], others: Counter[Action]
 ) -> PlannedApproval:
-    """The approval plan over `candidates` (oldest first).
-
-    `newest_plan_id` is the retry plan they come from, empty when there is none; `omitted` counts what it would retry but does not list.
-    """
+    """The approval plan over `candidates` (oldest first); `others` counts what it would say of those that it has no room for."""
     every = [enter(one, request, item_id) for one, item_id in zip(candidates, request.item_ids, strict=True)]
-    kept = listed(every, lambda one: encoded_size(one.shown, one.causes), lambda one: one.item is not None)
-    actions = [one.shown.action for one in every]
-    left_out = len(every) - len(kept) + omitted
+    chosen = listed(every, lambda one: (one.shown, one.causes), lambda one: ACTIONS.index(one.shown.action))
+    kept = [one for one, _ in chosen]
+    actions = Counter(one.shown.action for one in every) + others
+    count = actions.total()
     record = ApprovalPlan(
         approval_plan_id=request.approval_plan_id,
         generated_at=text(request.now),
         generated_by=request.actor.name,
-        alert_level="warning" if left_out or set(actions) - {"already_approved"} else "healthy",
-        decision_count=len(every) + omitted,
-        approval_required_count=actions.count("request_approval"),
-        approved_count=actions.count("already_approved"),
-        waiting_count=actions.count("wait_for_retry_ack") + omitted,
-        omitted_count=left_out,
+        alert_level="warning" if count > actions["already_approved"] else "healthy",
+        decision_count=count,
+        approval_required_count=actions["request_approval"],
+        approved_count=actions["already_approved"],
+        waiting_count=actions["wait_for_retry_ack"],
+        omitted_count=count - len(kept),
         require_retry_ack=request.policy.require_retry_ack,
         approval_decisions=[one.shown for one in kept],
         controls=["policy_floor_held", *(["content_bound"] if any(one.item for one in kept) else [])],
     )
-    newest = [Cause(newest_plan_id, RetryPlan.KIND.kind)] if newest_plan_id else []
-    causes = dict.fromkeys([*newest, *(cause for one in kept for cause in one.causes)])
+    causes = dict.fromkeys(cause for one in kept for cause in one.causes)
     draft = Draft(
         record,
         request.actor,

@@ -1,6 +1,7 @@
 """How many parts a record lists: at most 50, and never more than fit into its 48 KiB."""
 
 from collections.abc import Callable, Sequence
+from heapq import nsmallest
 from typing import Final, TypeVar
 
 from cavra_evidence.draft import Cause
@@ -8,6 +9,7 @@ from cavra_evidence.records.base import Part
 from cavra_verify.grammar import BOUNDS
 
 P = TypeVar("P")
+S = TypeVar("S", bound=Part)
 
 _ENVELOPE_BYTES: Final = 3 * 1024
 _TRACE_BYTES: Final = 210
@@ -15,20 +17,28 @@ _CAUSE_BYTES: Final = 104
 
 
 def listed(
-    parts: Sequence[P], size: Callable[[P], int], preferred: Callable[[P], bool], *, taken: int = 0
-) -> list[P]:
-    """Those of `parts` (oldest first) that one record lists beside what takes `taken` bytes of it, in the same order.
+    parts: Sequence[P],
+    show: Callable[[P], tuple[S, Sequence[Cause]]],
+    rank: Callable[[P], int],
+    *,
+    taken: int = 0,
+) -> list[tuple[P, S]]:
+    """Those of `parts` (oldest first) that one record lists beside what takes `taken` bytes of it, as it shows them, in the same order.
 
-    Where not all fit, preferred ones stay: what nobody can act on must not push out what waits for somebody.
+    Where not all fit, those of a lower rank stay: what nobody can act on must not push out what waits for somebody. `show` gives what the
+    record says of a part and the causes it names for it; it is asked for no more parts than a record could list.
     """
-    chosen: set[int] = set()
+    chosen: dict[int, S] = {}
+    named: set[Cause] = set()
     room = BOUNDS["record_bytes"] - _ENVELOPE_BYTES - taken
-    for index in sorted(range(len(parts)), key=lambda index: not preferred(parts[index])):
-        room -= size(parts[index])
-        if room < 0 or len(chosen) == BOUNDS["items"]:
+    for index in nsmallest(BOUNDS["items"], range(len(parts)), key=lambda index: rank(parts[index])):
+        shown, causes = show(parts[index])
+        room -= encoded_size(shown, [cause for cause in causes if cause not in named])
+        if room < 0:
             break
-        chosen.add(index)
-    return [part for index, part in enumerate(parts) if index in chosen]
+        named.update(causes)
+        chosen[index] = shown
+    return [(parts[index], chosen[index]) for index in sorted(chosen)]
 
 
 def encoded_size(part: Part, causes: Sequence[Cause]) -> int:

@@ -24,6 +24,7 @@ class Failure:
     failure_count: int
     """Attempts that failed, are unknown or have begun, the original included."""
     next_attempt_number: int
+    first_failed_at: datetime
     latest_failed_at: datetime
     latest_delivery_id: str
     failed_status_codes: tuple[int, ...]

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 from cavra_evidence.draft import Cause
 from cavra_evidence.records.retry import (
@@ -94,6 +94,32 @@ class Review:
         return (plan, Cause(self.acknowledgement_id, RetryAck.KIND.kind))
 
 
+class Standing(NamedTuple):
+    """An item as far as a choice among thousands looks at it."""
+
+    item_id: str
+    attempt_number: int
+    state: ItemState
+    version: int
+    failed_hash: str
+    plan_index: int
+    expires_at: datetime
+    barred: bool
+    """Whether who asks has approved it, and may not execute what they approved."""
+
+    def state_at(self, now: datetime) -> ItemState:
+        """The state at `now`: an item that nobody used in time is expired, whether or not that has been written down yet."""
+        return "expired" if self.state in ("open", "approved") and now >= self.expires_at else self.state
+
+    def is_about(self, failure: Failure) -> bool:
+        """Whether it is still about this failure as it is now, as far as that shows without its content."""
+        return (
+            failure.open
+            and self.attempt_number == failure.next_attempt_number
+            and self.failed_hash == failure.latest_record.record_hash
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Item:
     """One failure that may be approved for one attempt."""
@@ -141,11 +167,22 @@ class Item:
         }
         return sha256(b"cavra.item.v1\n" + canonical(document)).hexdigest()
 
+    def standing(self, person: Person | None = None) -> Standing:
+        """What a choice looks at, when `person` is to execute it."""
+        return Standing(
+            self.item_id,
+            self.attempt_number,
+            self.state,
+            self.version,
+            self.failed.record_hash or "",
+            self.review.plan_index,
+            self.expires_at,
+            self.policy.separation_of_duties and person in self.approvers,
+        )
+
     def state_at(self, now: datetime) -> ItemState:
-        """The state at `now`: an item that nobody used in time is expired, whether or not that has been written down yet."""
-        if self.state in ("open", "approved") and now >= self.expires_at:
-            return "expired"
-        return self.state
+        """See `Standing.state_at`."""
+        return self.standing().state_at(now)
 
     @property
     def approvers(self) -> frozenset[Person]:
@@ -172,7 +209,7 @@ def advance(state: ItemState, event: Event) -> ItemState:
     raise Refusal("invalid_transition", f"an item that is {state} is not for this", "approval_state")
 
 
-def satisfies(ack: Acknowledgement | None, attempt_number: int, last: Item | None) -> bool:
+def satisfies(ack: Acknowledgement | None, attempt_number: int, last: Standing | None) -> bool:
     """Whether the newest acknowledgement of a failure lets an item for this attempt open.
 
     It serves the attempt that its plan was made for, and after an item that has ended only if that plan is newer than the ended
@@ -186,9 +223,9 @@ def satisfies(ack: Acknowledgement | None, attempt_number: int, last: Item | Non
     )
 
 
-def renewed(plan_index: int, last: Item | None) -> bool:
+def renewed(plan_index: int, last: Standing | None) -> bool:
     """Whether a plan is newer than the one that an ended item rested on."""
-    return last is None or plan_index > last.review.plan_index
+    return last is None or plan_index > last.plan_index
 
 
 def review_of(ack: Acknowledgement) -> Review:
@@ -251,24 +288,17 @@ def _involved(item: Item, vote: Vote, ack: Acknowledgement | None) -> set[Person
 
 def matches(item: Item, failure: Failure, content: Content | None) -> bool:
     """Whether an item is still about this failure as it is now. Content that cannot be described now has not changed."""
-    return (
-        failure.open
-        and item.attempt_number == failure.next_attempt_number
-        and item.failed.record_hash == failure.latest_record.record_hash
-        and content in (None, item.content)
-    )
+    return item.standing().is_about(failure) and content in (None, item.content)
 
 
-def claim_refusal(item: Item | None, executor: Person, now: datetime) -> str:
-    """Why `executor` can't claim the item now, as a reason code; empty when nothing speaks against it."""
+def claim_refusal(item: Standing | None, now: datetime) -> str:
+    """Why who asks can't claim the item now, as a reason code; empty when nothing speaks against it."""
     if item is None:
         return "approval_required"
     state = item.state_at(now)
     if state != "approved":
         return _UNCLAIMABLE[state]
-    if item.policy.separation_of_duties and executor in item.approvers:
-        return "self_execution"
-    return ""
+    return "self_execution" if item.barred else ""
 
 
 _UNCLAIMABLE: Final[Mapping[ItemState, str]] = {

@@ -1,18 +1,19 @@
 """Retry plans and their acknowledgement."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal
 
 from cavra_evidence.draft import Actor, Cause, Draft
 from cavra_evidence.records.base import AlertLevel
-from cavra_evidence.records.retry import RetryAck, RetryDecision, RetryPlan
+from cavra_evidence.records.retry import RetryAck, RetryPlan
 from cavra_evidence.times import text
 
-from cavra_retry.domain.bounds import encoded_size, listed, traces
+from cavra_retry.domain.bounds import listed, traces
 from cavra_retry.domain.failures import Failure, FailureKey
-from cavra_retry.domain.policy import RetryPolicy
+from cavra_retry.domain.policy import Action, Judged, RetryPolicy
 
 AckState = Literal["accepted", "deferred", "escalated", "resolved", "dismissed"]
 
@@ -21,25 +22,16 @@ SATISFYING: Final = frozenset({"accepted", "resolved"})
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
-    """One open failure and what the policy says to it."""
-
-    failure: Failure
-    decision: RetryDecision
-
-
-@dataclass(frozen=True, slots=True)
 class Planned:
     """A retry plan to be recorded."""
 
     record: RetryPlan
     draft: Draft
-    judged: tuple[Judged, ...]
+    policy: RetryPolicy
+    judged: Sequence[Judged]
     """All open failures, oldest first."""
-    listed: tuple[Judged, ...]
+    listed: Sequence[Judged]
     """Those that the record lists."""
-    omitted_count: int
-    """Failures with action retry or wait that the record does not list."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +47,7 @@ class PlanItem:
     key: FailureKey
     attempt_number: int
     """The attempt that was planned."""
-    action: Literal["retry", "wait", "suppress"]
+    action: Action
     next_retry_at: str | None
 
 
@@ -73,49 +65,60 @@ class Acknowledgement:
     person: tuple[str, str]
 
 
+def judge(failures: Sequence[Failure], policy: RetryPolicy, now: datetime) -> list[Judged]:
+    """What `policy` says to each open failure, in the order given."""
+    return [policy.decide(failure, now) for failure in failures]
+
+
 def plan_retries(
-    plan_id: str, failures: Sequence[Failure], policy: RetryPolicy, actor: Actor, now: datetime
+    plan_id: str,
+    judged: Sequence[Judged],
+    reviewed: Container[FailureKey],
+    policy: RetryPolicy,
+    actor: Actor,
+    now: datetime,
 ) -> Planned:
-    """The retry plan of all open failures (oldest first) under `policy`."""
-    judged = [Judged(failure, policy.decide(failure, now)) for failure in failures]
-    actions = [one.decision.action for one in judged]
-    kept = listed(
-        judged,
-        lambda one: encoded_size(one.decision, (one.failure.latest_record,)),
-        lambda one: one.decision.action != "suppress",
-    )
+    """The retry plan of all open failures (oldest first), as `policy` judges them.
+
+    Where they do not all fit, what still needs a review comes first, then what is `reviewed` (acknowledged, or with an item), then what is
+    given up: so that planning and acknowledging again and again reaches each.
+    """
+    actions = Counter(one.action for one in judged)
+
+    def rank(one: Judged) -> int:
+        return 2 if one.action == "suppress" else int(one.failure.key in reviewed)
+
+    kept = listed(judged, lambda one: (policy.shown(one), (one.failure.latest_record,)), rank)
     record = RetryPlan(
         retry_plan_id=plan_id,
         generated_at=text(now),
         generated_by=actor.name,
         alert_level=_level(actions),
         decision_count=len(judged),
-        retryable_count=actions.count("retry"),
-        waiting_count=actions.count("wait"),
-        suppressed_count=actions.count("suppress"),
+        retryable_count=actions["retry"],
+        waiting_count=actions["wait"],
+        suppressed_count=actions["suppress"],
         omitted_count=len(judged) - len(kept),
         max_retry_attempts=policy.max_retry_attempts,
         base_retry_delay_minutes=policy.base_retry_delay_minutes,
         allow_immediate_retry=policy.allow_immediate_retry,
         backoff_multiplier=policy.multiplier_text,
-        retry_decisions=[one.decision for one in kept],
+        retry_decisions=[shown for _, shown in kept],
         controls=["attempt_cap_applied", "retry_delay_applied"],
     )
     draft = Draft(
         record,
         actor,
-        causes=tuple(one.failure.latest_record for one in kept),
-        trace_ids=traces([one.failure.key.delivery_id for one in kept]),
+        causes=tuple(one.failure.latest_record for one, _ in kept),
+        trace_ids=traces([one.failure.key.delivery_id for one, _ in kept]),
         decision_count=record.decision_count,
         blocked_count=record.suppressed_count,
     )
-    actionable = sum(one.decision.action != "suppress" for one in kept)
-    omitted = record.retryable_count + record.waiting_count - actionable
-    return Planned(record, draft, tuple(judged), tuple(kept), omitted)
+    return Planned(record, draft, policy, judged, [one for one, _ in kept])
 
 
-def _level(actions: Sequence[str]) -> AlertLevel:
-    if "suppress" in actions:
+def _level(actions: Counter[Action]) -> AlertLevel:
+    if actions["suppress"]:
         return "critical"
     return "warning" if actions else "healthy"
 

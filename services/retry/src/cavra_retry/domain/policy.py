@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 from math import ceil
-from typing import Final, Literal, Self
+from typing import Final, Literal, NamedTuple, Self
 
 from cavra_evidence.guard import matches
 from cavra_evidence.records.retry import RetryDecision
@@ -81,24 +82,28 @@ class RetryPolicy:
         floor = 0 if self.allow_immediate_retry else 1
         return min(max(floor, ceil(exact)), LONGEST_WAIT_MINUTES)
 
-    def decide(self, failure: Failure, now: datetime) -> RetryDecision:
+    def decide(self, failure: Failure, now: datetime) -> "Judged":
         """What becomes of one open failure: suppressed, waiting until the delay is over, or to be retried."""
-        delay = self.delay_minutes(failure.failure_count)
-        due = failure.latest_failed_at + timedelta(minutes=delay)
-        action, reason = self._action(failure, due, now)
-        timed = action != "suppress" and not failure.blocked
+        delay, wait = _delay(self, failure.failure_count)
+        due = failure.latest_failed_at + wait
+        return Judged(failure, *self._action(failure, due, now), delay, due)
+
+    def shown(self, one: "Judged") -> RetryDecision:
+        """A judgement as records hold it."""
+        failure = one.failure
+        timed = one.action != "suppress" and not failure.blocked
         return RetryDecision(
             delivery_id=failure.key.delivery_id,
             audit_id=failure.key.audit_id,
             provider=failure.key.provider,
-            action=action,
-            reason=reason,
+            action=one.action,
+            reason=one.reason,
             retry_count=failure.failure_count,
             max_retry_attempts=self.max_retry_attempts,
-            retry_delay_minutes=delay,
+            retry_delay_minutes=one.delay_minutes,
             latest_delivery_id=failure.latest_delivery_id,
             latest_delivery_at=text(failure.latest_failed_at),
-            next_retry_at=optional_text(due if timed else None),
+            next_retry_at=optional_text(one.due if timed else None),
             failed_status_codes=list(failure.failed_status_codes),
         )
 
@@ -114,6 +119,24 @@ class RetryPolicy:
         if due == failure.latest_failed_at:
             return "retry", "immediate_retry_allowed"
         return "retry", "retry_delay_elapsed"
+
+
+class Judged(NamedTuple):
+    """One open failure and what a policy says to it."""
+
+    failure: Failure
+    action: Action
+    reason: str
+    delay_minutes: int
+    due: datetime
+    """When the delay is over."""
+
+
+@lru_cache
+def _delay(policy: RetryPolicy, failures: int) -> tuple[int, timedelta]:
+    """`RetryPolicy.delay_minutes`, which is slow and exact: a plan asks for few numbers of failures, thousands of times."""
+    minutes = policy.delay_minutes(failures)
+    return minutes, timedelta(minutes=minutes)
 
 
 def _multiplier(given: str) -> Decimal:

@@ -1,9 +1,9 @@
 """Worker runs: which retries a run takes, and what it leaves to people."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 from cavra_evidence.draft import Actor, Cause, Draft
 from cavra_evidence.records.retry import (
@@ -20,8 +20,9 @@ from cavra_evidence.times import text
 from cavra_retry.domain.bounds import encoded_size, listed, traces
 from cavra_retry.domain.executions import Claim
 from cavra_retry.domain.failures import Description, FailureKey
-from cavra_retry.domain.items import ENDED, Item, advance, claim_refusal, matches
-from cavra_retry.domain.plans import Judged, Planned
+from cavra_retry.domain.items import ENDED, Item, Standing, claim_refusal, matches
+from cavra_retry.domain.plans import Planned
+from cavra_retry.domain.policy import Judged
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -39,31 +40,64 @@ class RunRequest:
     schedule: RunSchedule
     actor: Actor
     now: datetime
+    """When it was asked for; when it chooses and claims, then."""
+    require_retry_ack: bool
+    """Whether a retry needs an acknowledged plan here: the run's plan first lists those that lack what they need."""
+    only_if_due: bool = False
+    """Whether there is to be no run where it would take nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Approvals:
     """What a live run knows of approvals. A dry run needs none."""
 
+    standings: Mapping[FailureKey, Standing]
+    """The newest item of each failure, where there is one, as the executor meets it."""
     items: Mapping[FailureKey, Item]
-    """The newest item of each failure, where there is one."""
+    """Those in full that were looked at closely: not more than a run needs to find its retries."""
     descriptions: Mapping[FailureKey, Description]
-    """What would be sent now, for those that might be claimed."""
-    verified: frozenset[str]
-    """Items whose decisions' bytes and signatures make the quorum, by item id."""
+    """What would be sent now, for these."""
+    verified: Container[str]
+    """Those of these whose decisions' bytes and signatures make the quorum, by item id."""
+
+
+class FollowUp(NamedTuple):
+    """A retry that the run leaves to people."""
+
+    judged: Judged
+    reason: str
+    approval_state: str
+
+    @property
+    def action(self) -> str:
+        """What a person does about it."""
+        return _ACTIONS.get(self.reason, "request_approval")
+
+    @property
+    def shown(self) -> FollowUpAction:
+        """As the run's record holds it."""
+        key = self.judged.failure.key
+        return FollowUpAction(
+            action=self.action,
+            provider=key.provider,
+            audit_id=key.audit_id,
+            delivery_id=key.delivery_id,
+            reason=self.reason,
+            approval_state=self.approval_state,
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
     """What a run does."""
 
-    selected: tuple[Judged, ...]
+    selected: Sequence[Judged]
     """Oldest failure first."""
-    items: tuple[Item, ...]
+    items: Sequence[Item]
     """Of a live run: the approved item of each selected retry, in the same order."""
-    changed: tuple[Item, ...]
-    """Items found to be about something else than is there now, in their new state."""
-    follow_ups: tuple[FollowUpAction, ...]
+    changed: Sequence[Standing]
+    """Items found to be about something else than is there now."""
+    follow_ups: Sequence[FollowUp]
 
 
 def schedule_slot(interval_minutes: int, cadence: str, enabled: bool, now: datetime) -> RunSchedule:
@@ -80,74 +114,79 @@ def schedule_slot(interval_minutes: int, cadence: str, enabled: bool, now: datet
 
 
 def claimable(
-    request: RunRequest, planned: Planned, items: Mapping[FailureKey, Item]
-) -> list[tuple[Judged, Item]]:
+    request: RunRequest, judged: Sequence[Judged], standings: Mapping[FailureKey, Standing]
+) -> list[tuple[Judged, Standing]]:
     """The candidates of a live run that have an approval, before content and evidence are checked; oldest failure first."""
     found = []
-    for one in _asked(request, planned):
-        item = items.get(one.failure.key)
-        if one.decision.action == "retry" and item and not _refusal(one, item, request):
+    for one in _asked(request, judged):
+        item = standings.get(one.failure.key)
+        if one.action == "retry" and item and not _refusal(one, item, request):
             found.append((one, item))
     return found
 
 
-def select(request: RunRequest, planned: Planned, approvals: Approvals | None) -> Selection:
+def select(request: RunRequest, judged: Sequence[Judged], approvals: Approvals | None) -> Selection:
     """Choose among the candidates (action retry, oldest failure first); of a live run only those with a valid approval; then the cap."""
     selected: list[Judged] = []
     items: list[Item] = []
-    changed: list[Item] = []
-    follow_ups: list[FollowUpAction] = []
-    for one in _asked(request, planned):
-        item = approvals.items.get(one.failure.key) if approvals else None
+    changed: list[Standing] = []
+    follow_ups: list[FollowUp] = []
+    for one in _asked(request, judged):
         full = len(selected) == request.most
-        reason = _not_valid(one, item, request, approvals, full) if approvals else ""
-        if approvals and item and reason == "content_changed" and item.state == "approved":
-            changed.append(replace(item, state=advance(item.state, "change")))
+        reason = _not_valid(one, request, approvals, full) if approvals else ""
+        if approvals and reason == "content_changed":
+            item = approvals.standings[one.failure.key]
+            changed += [item] if item.state == "approved" else []
         state = _approval_state(reason) if approvals else "dry_run_not_required"
-        if one.decision.action != "retry":
-            follow_ups.append(_follow_up(one, one.decision.reason, state))
+        taken = approvals.items.get(one.failure.key) if approvals else None
+        if one.action != "retry":
+            follow_ups.append(FollowUp(one, one.reason, state))
         elif reason:
-            follow_ups.append(_follow_up(one, reason, state))
-        elif full:
-            follow_ups.append(_follow_up(one, "max_retry_deliveries", state))
+            follow_ups.append(FollowUp(one, reason, state))
+        elif full or (approvals and taken is None):
+            follow_ups.append(FollowUp(one, "max_retry_deliveries", state))
         else:
             selected.append(one)
-            items += [item] if item else []
-    return Selection(tuple(selected), tuple(items), tuple(changed), tuple(follow_ups))
+            items += [taken] if taken else []
+    return Selection(selected, items, changed, follow_ups)
 
 
-def _asked(request: RunRequest, planned: Planned) -> Sequence[Judged]:
-    return [
-        one
-        for one in planned.judged
-        if not request.providers or one.failure.key.provider in request.providers
-    ]
+def _asked(request: RunRequest, judged: Sequence[Judged]) -> Sequence[Judged]:
+    if not request.providers:
+        return judged
+    return [one for one in judged if one.failure.key.provider in request.providers]
 
 
-def _refusal(one: Judged, item: Item | None, request: RunRequest) -> str:
+def _refusal(one: Judged, item: Standing | None, request: RunRequest) -> str:
     """Why the item can't be claimed; one that ended with an earlier attempt says nothing about this one."""
     if item is not None and item.state in ENDED and item.attempt_number != one.failure.next_attempt_number:
         item = None
-    return claim_refusal(item, request.actor.key, request.now)
+    return claim_refusal(item, request.now)
 
 
-def is_valid(one: Judged, item: Item, request: RunRequest, approvals: Approvals) -> bool:
-    """Whether the item's approval may be used by this run, as far as `approvals` says."""
-    return not _not_valid(one, item, request, approvals, full=False)
+def is_valid(one: Judged, request: RunRequest, approvals: Approvals) -> bool:
+    """Whether the approval of a failure may be used by this run, as far as `approvals` says."""
+    return not _not_valid(one, request, approvals, full=False)
 
 
-def _not_valid(one: Judged, item: Item | None, request: RunRequest, approvals: Approvals, full: bool) -> str:
+def _not_valid(one: Judged, request: RunRequest, approvals: Approvals, full: bool) -> str:
     """Why the approval can't be used. Of a run that is full, content and evidence of further items are not looked at."""
-    refusal = _refusal(one, item, request)
-    if refusal or item is None or full:
+    key = one.failure.key
+    standing, item = approvals.standings.get(key), approvals.items.get(key)
+    refusal = _refusal(one, standing, request)
+    if refusal or standing is None or full:
         return refusal
-    description = approvals.descriptions.get(one.failure.key)
+    if not standing.is_about(one.failure):
+        return "content_changed"
+    if item is None:
+        return ""
+    description = approvals.descriptions.get(key)
     if not matches(item, one.failure, description.content if description else None):
         return "content_changed"
-    # Only what may be claimed now is verified: reading evidence costs.
-    if one.decision.action == "retry" and item.item_id not in approvals.verified:
+    if item.item_id not in approvals.verified:
         return "evidence_mismatch"
-    return ""
+    # What was verified may say more than the rows that the choice was made by.
+    return claim_refusal(item.standing(request.actor.key), request.now)
 
 
 def _approval_state(reason: str) -> str:
@@ -167,35 +206,26 @@ _ACTIONS: Final[Mapping[str, str]] = {
 """Reason -> what a person does about it. All others ask for an approval."""
 
 
-def _follow_up(one: Judged, reason: str, approval_state: str) -> FollowUpAction:
-    key = one.failure.key
-    return FollowUpAction(
-        action=_ACTIONS.get(reason, "request_approval"),
-        provider=key.provider,
-        audit_id=key.audit_id,
-        delivery_id=key.delivery_id,
-        reason=reason,
-        approval_state=approval_state,
-    )
-
-
 def record_run(
-    request: RunRequest, plan: RetryPlan, plan_hash: str, selection: Selection, claims: Sequence[Claim]
+    request: RunRequest, planned: Planned, plan_hash: str, selection: Selection, claims: Sequence[Claim]
 ) -> Draft:
     """The record of a run. `claims` are those of a live run, whose intents stand before it in the same commit."""
-    decisions = [one.decision for one in selection.selected]
+    plan, decisions = planned.record, [planned.policy.shown(one) for one in selection.selected]
     causes = [
         Cause(plan.retry_plan_id, RetryPlan.KIND.kind),
         *(Cause(claim.intent_id, RetryIntent.KIND.kind) for claim in claims),
     ]
     taken = encoded_size(request.schedule, causes) + sum(encoded_size(one, ()) for one in decisions)
-    kept = listed(
-        selection.follow_ups,
-        lambda one: encoded_size(one, ()),
-        lambda one: one.action == "request_approval",
-        taken=taken,
-    )
-    pending = [one for one in selection.follow_ups if one.approval_state == "approval_required"]
+    kept = [
+        shown
+        for _, shown in listed(
+            selection.follow_ups,
+            lambda one: (one.shown, ()),
+            lambda one: int(one.action != "request_approval"),
+            taken=taken,
+        )
+    ]
+    pending = sum(one.approval_state == "approval_required" for one in selection.follow_ups)
     record = WorkerRun(
         run_id=request.run_id,
         generated_at=text(request.now),
@@ -208,7 +238,7 @@ def record_run(
             waiting_retry_count=plan.waiting_count,
             suppressed_retry_count=plan.suppressed_count,
             selected_retry_count=len(decisions),
-            approval_pending_count=len(pending),
+            approval_pending_count=pending,
             follow_up_action_count=len(selection.follow_ups),
         ),
         retry_plan=RetryPlanRef(retry_plan_id=plan.retry_plan_id, record_hash=plan_hash),
@@ -227,5 +257,5 @@ def record_run(
             "selected_retry_count": record.summary.selected_retry_count,
         },
         decision_count=len(decisions),
-        approval_required_count=len(pending),
+        approval_required_count=pending,
     )

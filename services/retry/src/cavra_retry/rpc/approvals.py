@@ -1,8 +1,8 @@
 """Approval plans and decisions."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -18,18 +18,22 @@ from cavra_service.identity import caller
 from cavra_service.store.deciding import decided
 from cavra_service.store.protocol import Commit, Conflict, Statement
 from cavra_service.wire import record_of_entry
+from cavra_verify.grammar import BOUNDS
 
 from cavra_retry.domain.approvals import (
+    ACTIONS,
+    Action,
     ApprovalPolicy,
     Candidate,
     Request,
+    View,
     Wording,
+    outlook,
     plan_approval,
     record_decision,
 )
-from cavra_retry.domain.failures import Description
+from cavra_retry.domain.failures import Description, Failure, FailureKey
 from cavra_retry.domain.items import Decision, Item, Verb, Vote, decide
-from cavra_retry.domain.plans import PlanItem
 from cavra_retry.domain.refusals import record_refusal, recorded_as
 from cavra_retry.rpc.base import Parts, Topic, member, only, optional, required
 from cavra_retry.store import items, plans
@@ -60,35 +64,53 @@ class Approvals(Topic):
         return pb.PlanApprovalResponse(plan=record_of_entry(entry, parts.store.origin))
 
     async def _plan(self, policy: ApprovalPolicy, actor: Actor) -> Entry:
-        parts = self._parts
-        plan_id, omitted = await plans.newest_retry_plan(parts.store)
-        candidates = await self._candidates(await plans.plan_items(parts.store, plan_id))
+        parts, now = self._parts, self._parts.clock()
+        failures = {one.key: one for one in await parts.delivery.open_failures()}
+        views = {
+            key: view
+            for key, view in (await plans.views(parts.store, list(failures))).items()
+            if view.planned.action != "suppress"
+        }
+        looked_at: dict[Action, list[FailureKey]] = {action: [] for action in ACTIONS}
+        for key, view in views.items():
+            looked_at[outlook(view, failures[key], policy, now)].append(key)
+        chosen = await self._candidates(looked_at, failures, views)
+        candidates = [chosen.pop(key) for key in views if key in chosen]
+        seen = {one.failure.key for one in candidates}
+        others = Counter({action: sum(key not in seen for key in keys) for action, keys in looked_at.items()})
         item_ids = [new_id("gordackretryitem") for _ in candidates]
-        request = Request(new_id(ApprovalPlan.KIND.prefix), policy, actor, parts.clock(), item_ids)
-        planned = plan_approval(request, candidates, plan_id, omitted)
+        request = Request(new_id(ApprovalPlan.KIND.prefix), policy, actor, now, item_ids)
+        planned = plan_approval(request, candidates, others)
         statements: list[Statement] = plans.keep_approval_plan(planned)
         for one in planned.entries:
-            statements += [items.move_item(one.ended)] if one.ended else []
+            statements += [items.move(one.ended, one.ended.state)] if one.ended else []
             statements += [items.open_item(one.item)] if one.opened and one.item else []
         return (await parts.store.commit(Commit([planned.draft], statements)))[0]
 
-    async def _candidates(self, planned: Sequence[PlanItem]) -> list[Candidate]:
-        """The failures that the newest retry plan would retry and that are still open, oldest first."""
+    async def _candidates(
+        self,
+        looked_at: Mapping[Action, Sequence[FailureKey]],
+        failures: Mapping[FailureKey, Failure],
+        views: Mapping[FailureKey, View],
+    ) -> dict[FailureKey, Candidate]:
+        """As many as one plan may list, what asks for a decision first; beside them, those of these that can't be sent now."""
         store, delivery = self._parts.store, self._parts.delivery
-        kept = {one.key: one for one in planned if one.action != "suppress"}
-        failures = await delivery.failures(list(kept))
-        wanted = [key for key in kept if key in failures and failures[key].open]
-        descriptions = await delivery.describe(wanted)
-        return [
-            Candidate(
-                kept[key],
-                failures[key],
-                descriptions.get(key, Description(None, "audit_package_not_found")),
-                await plans.newest_ack(store, key),
-                await items.newest_item(store, key),
-            )
-            for key in wanted
-        ]
+        most, found, ready = BOUNDS["items"], dict[FailureKey, Candidate](), 0
+        waiting = set(looked_at["wait_for_retry_ack"])
+        in_turn = [key for action in ACTIONS for key in looked_at[action]]
+        for at in range(0, len(in_turn), most):
+            batch = in_turn[at : at + most]
+            descriptions = await delivery.describe([key for key in batch if key not in waiting])
+            item_ids = [last.item_id for key in batch if (last := views[key].last) is not None]
+            last_items = {item.key: item for item in await items.full(store, item_ids)}
+            for key in batch:
+                about = descriptions.get(key, Description(None, "audit_package_not_found"))
+                view = views[key]
+                found[key] = Candidate(view.planned, failures[key], about, view.ack, last_items.get(key))
+                ready += key in waiting or about.content is not None
+            if ready >= most:
+                break
+        return found
 
     async def DecideApproval(
         self, request: pb.DecideApprovalRequest, context: Any
@@ -142,11 +164,9 @@ class Approvals(Topic):
             actor,
             now,
         )
-        moved = replace(item, state=state)
+        statements = [items.move(item, state), items.keep_decision(item, decision)]
         if state == "approved":
-            completing = decision.decision_id
-            moved = replace(moved, approval_plan_id=request.approval_plan_id, approval_decision_id=completing)
-        statements = [items.move_item(moved), items.keep_decision(item, decision)]
+            statements.append(items.approve(item_id, request.approval_plan_id, decision.decision_id))
         if vote.verb == "approved" and item.policy.require_retry_ack and ack is not None:
             statements.append(plans.check_ack(item.key, ack.acknowledgement_id))
         entries = await store.commit(Commit([draft], statements))

@@ -10,9 +10,9 @@ from cavra_service.identity import caller
 from cavra_service.store.protocol import Commit
 from cavra_service.wire import record_of_entry
 
-from cavra_retry.domain.plans import AckState, acknowledge, plan_retries
+from cavra_retry.domain.plans import AckState, acknowledge, judge, plan_retries
 from cavra_retry.rpc.base import Topic, member, only, required, retry_policy
-from cavra_retry.store import plans
+from cavra_retry.store import items, plans
 
 _STATES: Final[dict[int, AckState]] = {
     pb.RETRY_ACKNOWLEDGEMENT_STATE_UNSPECIFIED: "accepted",
@@ -29,10 +29,13 @@ class Planning(Topic):
 
     async def PlanRetries(self, request: pb.PlanRetriesRequest, context: Any) -> pb.PlanRetriesResponse:
         """See the contract."""
-        parts = self._parts
+        parts, now = self._parts, self._parts.clock()
         policy = retry_policy(request.retry_policy, parts.settings)
-        failures = await parts.delivery.open_failures()
-        planned = plan_retries(new_id(RetryPlan.KIND.prefix), failures, policy, caller().actor, parts.clock())
+        judged = judge(await parts.delivery.open_failures(), policy, now)
+        live = await items.live(parts.store)
+        ack = parts.settings.approval_require_retry_ack
+        reviewed = await plans.reviewed(parts.store, judged, live, ack, now)
+        planned = plan_retries(new_id(RetryPlan.KIND.prefix), judged, reviewed, policy, caller().actor, now)
         entries = await parts.store.commit(Commit([planned.draft], plans.keep_retry_plan(planned)))
         return pb.PlanRetriesResponse(plan=record_of_entry(entries[0], parts.store.origin))
 

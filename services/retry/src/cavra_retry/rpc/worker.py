@@ -4,13 +4,12 @@ from typing import Any, Final
 
 from cavra.retry.v1 import retry_pb2 as pb
 from cavra_evidence.ids import new_id
-from cavra_evidence.records.retry import ExecutionResolution, RetryPlan, WorkerRun
+from cavra_evidence.records.retry import ExecutionResolution, WorkerRun
 from cavra_evidence.refusal import Refusal
 from cavra_service.identity import caller
 from cavra_service.store import listing
 from cavra_service.wire import record_of_row, timestamp
 
-from cavra_retry.domain.plans import plan_retries
 from cavra_retry.domain.resolutions import Outcome, Resolution
 from cavra_retry.domain.runs import RunRequest, schedule_slot
 from cavra_retry.execution import Executed
@@ -48,11 +47,10 @@ class Worker(Topic):
             ),
             actor=caller().actor,
             now=now,
+            require_retry_ack=parts.settings.approval_require_retry_ack,
         )
         tries: Sending = sending(request)
-        failures = await parts.delivery.open_failures()
-        planned = plan_retries(new_id(RetryPlan.KIND.prefix), failures, policy, run.actor, now)
-        ran = await parts.tasks.finish(parts.executor.run(run, planned, tries))
+        ran = await parts.tasks.finish(parts.executor.run(run, policy, tries))
         results = [_result(index, one) for index, one in enumerate(ran.results)]
         return pb.RunWorkerResponse(run=ran.run, retry_plan=ran.plan, results=results)
 

@@ -1,17 +1,18 @@
 """Approval items, their decisions and executions, as rows."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from cavra_evidence.draft import Actor, Cause
-from cavra_evidence.records.retry import ItemPolicy
+from cavra_evidence.records.retry import ItemPolicy, ItemState
 from cavra_evidence.times import moment, text
 from cavra_service.store.protocol import Row, Statement, Store
 
 from cavra_retry.domain.executions import Claim, Status
 from cavra_retry.domain.failures import Content, FailureKey
-from cavra_retry.domain.items import Decision, Item, Review
+from cavra_retry.domain.items import ENDED, Decision, Item, Person, Review, Standing
 from cavra_retry.domain.resolutions import Execution
 
 
@@ -49,19 +50,20 @@ def open_item(item: Item) -> Statement:
     return Statement("add_item", params)
 
 
-def move_item(item: Item) -> Statement:
+def move(item: Item | Standing, state: ItemState) -> Statement:
     """An item in its new state; a Conflict unless it still has the version that was decided on."""
-    return Statement(
-        "set_item_state",
-        {
-            "item_id": item.item_id,
-            "version": item.version,
-            "state": item.state,
-            "approval_plan_id": item.approval_plan_id,
-            "approval_decision_id": item.approval_decision_id,
-        },
-        expect=1,
-    )
+    params = {"item_id": item.item_id, "version": item.version, "state": state}
+    return Statement("set_item_state", params, expect=1)
+
+
+def approve(item_id: str, approval_plan_id: str, decision_id: str) -> Statement:
+    """The decision that completes an item's quorum."""
+    params = {
+        "item_id": item_id,
+        "approval_plan_id": approval_plan_id,
+        "approval_decision_id": decision_id,
+    }
+    return Statement("set_item_approved", params)
 
 
 def keep_decision(item: Item, decision: Decision) -> Statement:
@@ -90,37 +92,53 @@ def keep_refusal(item: Item, person: tuple[str, str], reason: str) -> Statement:
 
 async def item(store: Store, item_id: str) -> Item:
     """One item with its decisions. The id comes from another row, so it exists."""
-    row = await store.row("item", item_id=item_id)
-    if row is None:
+    found = await full(store, [item_id])
+    if not found:
         raise LookupError("the store lacks an item that it names")
-    return await _with_decisions(store, row)
+    return found[0]
 
 
-async def newest_item(store: Store, key: FailureKey) -> Item | None:
-    """The newest item of a failure, with its decisions."""
-    row = await store.row("newest_item", **key._asdict())
-    return None if row is None else await _with_decisions(store, row)
-
-
-async def live_items(store: Store) -> dict[FailureKey, Item]:
-    """All items that may still be decided on, claimed or settled. A failure has one at most."""
+async def full(store: Store, item_ids: Sequence[str]) -> list[Item]:
+    """Items with their decisions, in the order asked."""
+    params = [{"item_id": item_id} for item_id in item_ids]
     # Decisions come second: one that is made between the reads moves its item's version, and a claim of it is a conflict.
-    found = [_item(row) for row in await store.rows("live_items")]
-    decisions: dict[str, list[Decision]] = {}
-    for row in await store.rows("live_item_decisions"):
-        decisions.setdefault(row["item_id"], []).append(_decision(row))
-    return {one.key: replace(one, decisions=tuple(decisions.get(one.item_id, ()))) for one in found}
+    rows = await store.each("item", params)
+    decisions = await store.each("item_decisions", params)
+    return [
+        replace(_item(row), decisions=tuple(map(_decision, made)))
+        for found, made in zip(rows, decisions, strict=True)
+        for row in found
+    ]
 
 
-async def approved(store: Store, now: datetime, limit: int) -> list[FailureKey]:
-    """Failures whose item is approved and has not expired, at most `limit`, those that end first before others."""
-    rows = await store.rows("approved_items", now=text(now), limit=limit)
-    return [FailureKey(row["delivery_id"], row["audit_id"], row["provider"]) for row in rows]
+async def live(store: Store, person: Person = ("", "")) -> dict[FailureKey, Standing]:
+    """All items that may still be decided on, claimed or settled, as `person` meets them. A failure has one at most."""
+    rows = await store.rows("live_items", iss=person[0], sub=person[1])
+    return {
+        FailureKey(row["delivery_id"], row["audit_id"], row["provider"]): Standing(
+            row["item_id"],
+            row["attempt_number"],
+            row["state"],
+            row["version"],
+            row["failed_hash"],
+            row["plan_index"],
+            moment(row["expires_at"]),
+            bool(row["barred"]),
+        )
+        for row in rows
+    }
 
 
-async def _with_decisions(store: Store, row: Row) -> Item:
-    decisions = await store.rows("item_decisions", item_id=row["item_id"])
-    return replace(_item(row), decisions=tuple(_decision(one) for one in decisions))
+async def ended(store: Store, keys: Sequence[FailureKey]) -> dict[FailureKey, Standing]:
+    """Of failures without a live item, how the newest one ended, where there was one."""
+    rows = await store.each("newest_item", [key._asdict() for key in keys])
+    found = [_item(row) for newest in rows for row in newest]
+    return {one.key: one.standing() for one in found if one.state in ENDED}
+
+
+async def any_approved(store: Store, now: datetime) -> bool:
+    """Whether an item may be claimed."""
+    return await store.row("approved_item", now=text(now)) is not None
 
 
 def _item(row: Row) -> Item:
@@ -188,10 +206,12 @@ def settle(execution_id: str, status: Status) -> Statement:
 async def claims_without_outcome(store: Store) -> list[Claim]:
     """Claims whose outcome is not recorded, oldest first."""
     found = []
-    for row in await store.rows("claimed_executions"):
-        claimed = await item(store, row["item_id"])
+    rows = await store.rows("claimed_executions")
+    items = {one.item_id: one for one in await full(store, [row["item_id"] for row in rows])}
+    for row in rows:
+        claimed = items.get(row["item_id"])
         # Between the two reads the outcome may have come.
-        if claimed.state == "claimed":
+        if claimed is not None and claimed.state == "claimed":
             executor = Actor(row["executor_iss"], row["executor_sub"], row["executor_name"])
             found.append(
                 Claim(
@@ -227,7 +247,7 @@ def keep_resolution(execution_id: str, resolution_id: str) -> Statement:
 
 
 def told(execution_id: str, resolution_id: str) -> Statement:
-    """That delivery has heard of a resolution."""
+    """That delivery has heard of a resolution, and will not be told again."""
     return Statement("set_resolution_told", {"execution_id": execution_id, "resolution_id": resolution_id})
 
 

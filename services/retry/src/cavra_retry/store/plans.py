@@ -1,42 +1,40 @@
 """Retry plans, their acknowledgement and approval plans, as rows."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
 
 from cavra_evidence.draft import Actor
-from cavra_evidence.records.retry import RetryPlan
-from cavra_service.store import listing
+from cavra_evidence.times import moment
 from cavra_service.store.protocol import Row, Statement, Store
+from cavra_verify.grammar import BOUNDS
 
-from cavra_retry.domain.approvals import PlannedApproval
+from cavra_retry.domain.approvals import PlannedApproval, View, is_live, review
 from cavra_retry.domain.failures import FailureKey
+from cavra_retry.domain.items import Standing
 from cavra_retry.domain.plans import Acknowledgement, AckState, PlanItem, Planned
+from cavra_retry.domain.policy import Judged
+
+_LOOKED_AT: Final = 200
+"""Failures looked at in one trip."""
 
 
 def keep_retry_plan(planned: Planned) -> list[Statement]:
     """What a retry plan lists, and who made it."""
     plan_id, actor = planned.record.retry_plan_id, planned.draft.actor
-    plan = {
-        "retry_plan_id": plan_id,
-        "planner_iss": actor.iss,
-        "planner_sub": actor.sub,
-        "omitted_count": planned.omitted_count,
-    }
-    items = [
-        Statement(
-            "add_retry_plan_item",
-            {
-                "retry_plan_id": plan_id,
-                **one.failure.key._asdict(),
-                "position": position,
-                "attempt_number": one.failure.next_attempt_number,
-                "action": one.decision.action,
-                "next_retry_at": one.decision.next_retry_at,
-            },
-        )
-        for position, one in enumerate(planned.listed)
-    ]
-    return [Statement("add_retry_plan", plan), *items]
+    plan = {"retry_plan_id": plan_id, "planner_iss": actor.iss, "planner_sub": actor.sub}
+    statements = [Statement("add_retry_plan", plan)]
+    for position, (one, shown) in enumerate(zip(planned.listed, planned.record.retry_decisions, strict=True)):
+        item = {
+            "retry_plan_id": plan_id,
+            **one.failure.key._asdict(),
+            "attempt_number": one.failure.next_attempt_number,
+            "action": shown.action,
+            "next_retry_at": shown.next_retry_at,
+        }
+        statements.append(Statement("add_retry_plan_item", {**item, "position": position}))
+        statements.append(Statement("set_planned", item))
+    return statements
 
 
 async def plan_items(
@@ -65,13 +63,44 @@ async def plan_items(
     ]
 
 
-async def newest_retry_plan(store: Store) -> tuple[str, int]:
-    """Id of the newest retry plan (empty: there is none), and how many failures it would retry but does not list."""
-    rows, _ = await listing.page(
-        store, [("metadata_kind", RetryPlan.KIND.kind)], first=0, before=2**62, limit=1, keys_only=True
-    )
-    row = await store.row("retry_plan", retry_plan_id=rows[0]["id"]) if rows else None
-    return ("", 0) if row is None else (row["retry_plan_id"], row["omitted_count"])
+async def views(store: Store, keys: Sequence[FailureKey]) -> dict[FailureKey, View]:
+    """What is known here of these failures; those that no plan has listed are left out."""
+    rows = await store.each("view", [key._asdict() for key in keys])
+    return {key: _view(key, row) for key, found in zip(keys, rows, strict=True) for row in found}
+
+
+async def reviewed(
+    store: Store,
+    judged: Sequence[Judged],
+    live: Mapping[FailureKey, Standing],
+    require_retry_ack: bool,
+    now: datetime,
+) -> set[FailureKey]:
+    """Failures whose next item has what it rests on, or is there already.
+
+    Looks no further than to the 50th that still needs a review: a plan lists no more.
+    """
+    found: set[FailureKey] = set()
+    others = []
+    for one in judged:
+        if one.action != "suppress":
+            if is_live(live.get(one.failure.key), one.failure, now):
+                found.add(one.failure.key)
+            else:
+                others.append(one.failure)
+    needed = 0
+    for at in range(0, len(others), _LOOKED_AT):
+        batch = others[at : at + _LOOKED_AT]
+        known = await views(store, [failure.key for failure in batch])
+        for failure in batch:
+            view = known.get(failure.key)
+            if view is not None and review(view, failure, require_retry_ack) is not None:
+                found.add(failure.key)
+            else:
+                needed += 1
+        if needed >= BOUNDS["items"]:
+            break
+    return found
 
 
 def keep_acknowledgement(ack_id: str, item: PlanItem, state: AckState, actor: Actor) -> Statement:
@@ -129,6 +158,43 @@ def keep_approval_plan(planned: PlannedApproval) -> list[Statement]:
         Statement("add_approval_plan", plan),
         *(Statement("add_approval_plan_item", item) for item in items),
     ]
+
+
+def _view(key: FailureKey, row: Row) -> View:
+    planned = PlanItem(
+        row["retry_plan_id"],
+        row["plan_hash"].hex(),
+        row["plan_index"],
+        (row["planner_iss"], row["planner_sub"]),
+        key,
+        row["attempt_number"],
+        row["action"],
+        row["next_retry_at"],
+    )
+    ack, item = None, None
+    if row["acknowledgement_id"] is not None:
+        ack = Acknowledgement(
+            row["acknowledgement_id"],
+            row["ack_plan_id"],
+            row["ack_plan_hash"].hex(),
+            row["ack_plan_index"],
+            (row["ack_planner_iss"], row["ack_planner_sub"]),
+            row["ack_attempt_number"],
+            row["ack_state"],
+            (row["ack_iss"], row["ack_sub"]),
+        )
+    if row["item_id"] is not None:
+        item = Standing(
+            row["item_id"],
+            row["item_attempt_number"],
+            row["item_state"],
+            row["item_version"],
+            row["item_failed_hash"],
+            row["item_plan_index"],
+            moment(row["item_expires_at"]),
+            barred=False,
+        )
+    return View(planned, ack, item)
 
 
 def _key(row: Row) -> FailureKey:

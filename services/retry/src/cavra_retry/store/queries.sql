@@ -1,16 +1,23 @@
 -- name: add_retry_plan
 -- Keep who made a retry plan.
-INSERT INTO retry_plans (retry_plan_id, planner_iss, planner_sub, omitted_count)
-VALUES (:retry_plan_id, :planner_iss, :planner_sub, :omitted_count);
+INSERT INTO retry_plans (retry_plan_id, planner_iss, planner_sub) VALUES (:retry_plan_id, :planner_iss, :planner_sub);
 
 -- name: add_retry_plan_item
 -- Keep one item that a retry plan lists.
 INSERT INTO retry_plan_items (retry_plan_id, provider, delivery_id, audit_id, position, attempt_number, action, next_retry_at)
 VALUES (:retry_plan_id, :provider, :delivery_id, :audit_id, :position, :attempt_number, :action, :next_retry_at);
 
+-- name: set_planned
+-- The newest plan that lists a failure takes the place of the one before.
+INSERT INTO planned (delivery_id, audit_id, provider, retry_plan_id, attempt_number, action, next_retry_at)
+VALUES (:delivery_id, :audit_id, :provider, :retry_plan_id, :attempt_number, :action, :next_retry_at)
+ON CONFLICT (delivery_id, audit_id, provider) DO UPDATE SET
+    retry_plan_id = excluded.retry_plan_id, attempt_number = excluded.attempt_number, action = excluded.action,
+    next_retry_at = excluded.next_retry_at;
+
 -- name: retry_plan
 -- One retry plan.
-SELECT retry_plan_id, omitted_count FROM retry_plans WHERE retry_plan_id = :retry_plan_id;
+SELECT retry_plan_id FROM retry_plans WHERE retry_plan_id = :retry_plan_id;
 
 -- name: retry_plan_items
 -- Items of a retry plan, narrowed by what is not empty, with the plan's place in the log.
@@ -41,6 +48,26 @@ FROM retry_acks a
 JOIN retry_plans p ON p.retry_plan_id = a.retry_plan_id
 JOIN records r ON r.id = a.retry_plan_id
 WHERE a.delivery_id = :delivery_id AND a.audit_id = :audit_id AND a.provider = :provider;
+
+-- name: view
+-- What is known of one failure that a plan has listed: its newest plan, its newest acknowledgement, its newest item.
+SELECT p.retry_plan_id, p.attempt_number, p.action, p.next_retry_at, w.planner_iss, w.planner_sub, r.idx AS plan_index,
+    r.record_hash AS plan_hash, a.acknowledgement_id, a.retry_plan_id AS ack_plan_id, a.attempt_number AS ack_attempt_number,
+    a.state AS ack_state, a.iss AS ack_iss, a.sub AS ack_sub, b.planner_iss AS ack_planner_iss, b.planner_sub AS ack_planner_sub,
+    c.idx AS ack_plan_index, c.record_hash AS ack_plan_hash, i.item_id, i.attempt_number AS item_attempt_number, i.state AS item_state,
+    i.version AS item_version, i.failed_hash AS item_failed_hash, i.plan_index AS item_plan_index, i.expires_at AS item_expires_at
+FROM planned p
+JOIN retry_plans w ON w.retry_plan_id = p.retry_plan_id
+JOIN records r ON r.id = p.retry_plan_id
+LEFT JOIN retry_acks a ON a.delivery_id = p.delivery_id AND a.audit_id = p.audit_id AND a.provider = p.provider
+LEFT JOIN retry_plans b ON b.retry_plan_id = a.retry_plan_id
+LEFT JOIN records c ON c.id = a.retry_plan_id
+LEFT JOIN approval_items i ON i.item_id = (
+    SELECT n.item_id FROM approval_items n
+    WHERE n.delivery_id = p.delivery_id AND n.audit_id = p.audit_id AND n.provider = p.provider
+    ORDER BY n.attempt_number DESC, n.generation DESC LIMIT 1
+)
+WHERE p.delivery_id = :delivery_id AND p.audit_id = :audit_id AND p.provider = :provider;
 
 -- name: check_retry_ack
 -- Conflict unless this acknowledgement still is the newest.
@@ -82,9 +109,11 @@ VALUES (:item_id, :delivery_id, :audit_id, :provider, :attempt_number, :generati
 
 -- name: set_item_state
 -- Move an item that is still what was decided on.
-UPDATE approval_items SET state = :state, version = version + 1, approval_plan_id = :approval_plan_id,
-    approval_decision_id = :approval_decision_id
-WHERE item_id = :item_id AND version = :version;
+UPDATE approval_items SET state = :state, version = version + 1 WHERE item_id = :item_id AND version = :version;
+
+-- name: set_item_approved
+-- Keep which decision completed the quorum, and in which plan it was made.
+UPDATE approval_items SET approval_plan_id = :approval_plan_id, approval_decision_id = :approval_decision_id WHERE item_id = :item_id;
 
 -- name: item
 -- One item.
@@ -96,19 +125,17 @@ SELECT * FROM approval_items WHERE delivery_id = :delivery_id AND audit_id = :au
 ORDER BY attempt_number DESC, generation DESC LIMIT 1;
 
 -- name: live_items
--- Items that may still be decided on, claimed or settled.
-SELECT * FROM approval_items WHERE state IN ('open', 'approved', 'claimed');
+-- Items that may still be decided on, claimed or settled, and whether one person has approved what they may not execute.
+SELECT i.delivery_id, i.audit_id, i.provider, i.item_id, i.attempt_number, i.state, i.version, i.failed_hash, i.plan_index,
+    i.expires_at, i.separation_of_duties = 1 AND EXISTS (
+        SELECT 1 FROM item_decisions d
+        WHERE d.item_id = i.item_id AND d.state = 'approved' AND d.iss = :iss AND d.sub = :sub
+    ) AS barred
+FROM approval_items i WHERE i.state IN ('open', 'approved', 'claimed');
 
--- name: live_item_decisions
--- Decisions on all live items, oldest first of each.
-SELECT item_id, decision_id, state, iss, sub, name, decided_at FROM item_decisions
-WHERE item_id IN (SELECT item_id FROM approval_items WHERE state IN ('open', 'approved', 'claimed'))
-ORDER BY item_id, position;
-
--- name: approved_items
--- Failures whose item may be claimed, those that end first before others.
-SELECT delivery_id, audit_id, provider FROM approval_items WHERE state = 'approved' AND expires_at > :now
-ORDER BY expires_at LIMIT :limit;
+-- name: approved_item
+-- Some item that may be claimed.
+SELECT item_id FROM approval_items WHERE state = 'approved' AND expires_at > :now LIMIT 1;
 
 -- name: add_item_decision
 -- Keep a decision.
