@@ -1,7 +1,9 @@
 """What other services ask of delivery: failures, descriptions, claimed retries, alerts, summaries."""
 
 import asyncio
+import sqlite3
 from collections import Counter
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -186,6 +188,54 @@ async def test_a_batch_streams_each_outcome_as_it_becomes_durable(desk: Desk, re
     assert {result.execution_id for result in results} == {claim.execution_id for claim in claims}
     assert {result.outcome for result in results} == {pb.SEND_OUTCOME_DELIVERED}
     assert await desk.gauges() == {}
+
+
+async def test_a_claim_that_conflicts_spoils_itself_alone(desk: Desk, receiver: Receiver) -> None:
+    for _ in range(3):
+        await failed(desk, receiver)
+    claims = [await desk.claim(one) for one in await desk.failures()]
+    taken = claims[1].key
+    with closing(sqlite3.connect(desk.folder / "data" / "delivery.sqlite3")) as other, other:
+        # An attempt of this number that no failure knows of: the claim can neither begin nor be skipped.
+        other.execute(
+            "INSERT INTO attempts VALUES ('x', ?, ?, ?, 2, NULL, 'settled', 'failed', '', '')",
+            (taken.provider, taken.delivery_id, taken.audit_id),
+        )
+    results: list[pb.SendRetriesResponse.Result] = []
+
+    async def answered() -> None:
+        async for response in desk.service.stream(desk.stub.SendRetries, retry_request(*claims)):
+            results.extend(response.results)
+
+    receiver.hold = asyncio.Event()
+    waiting = asyncio.create_task(answered())
+    await receiver.wait_for(3 + 2)
+    settling = pb.SettleRequest(execution_ids=[claims[1].execution_id])
+    while (await desk.call("Settle", settling, desk.service)).settlements[0].in_progress:
+        pass  # The others are held, this one is decided again and again.
+    receiver.hold.set()
+    with pytest.raises(Refused) as refused:
+        await waiting
+    assert refused.value.reason == "conflict"
+    assert {result.execution_id: result.outcome for result in results} == {
+        claim.execution_id: pb.SEND_OUTCOME_DELIVERED for claim in (claims[0], claims[2])
+    }
+    assert len(receiver.received) == 3 + 2
+
+
+async def test_an_outcome_is_recorded_although_its_failure_has_changed_meanwhile(
+    desk: Desk, receiver: Receiver
+) -> None:
+    claim = await desk.claim(await failed(desk, receiver))
+    receiver.hold = asyncio.Event()
+    sending = asyncio.create_task(desk.retry(claim))
+    await receiver.wait_for(2)
+    with closing(sqlite3.connect(desk.folder / "data" / "delivery.sqlite3")) as other, other:
+        other.execute("UPDATE failures SET version = version + 1")
+    receiver.hold.set()
+    [result] = await sending
+    assert result.outcome == pb.SEND_OUTCOME_DELIVERED
+    assert await desk.failures() == []
 
 
 async def test_retries_go_on_when_their_caller_goes_away(desk: Desk, receiver: Receiver) -> None:

@@ -1,17 +1,17 @@
 """What a delivery carries, rendered again from stored records: the same bytes at any time."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
 from cavra_evidence.log import Entry
 from cavra_evidence.records.delivery import AuditPackage, DeliveryPlan
-from cavra_service.store.protocol import Store
+from cavra_service.store.protocol import Row, Store
 from cavra_verify.canonical import parse
 from cavra_verify.kinds import AUDIT_SOURCE
 
-from cavra_delivery.connectors.base import NOT_CONFIGURED, Event, NotConfigured
-from cavra_delivery.connectors.registry import Registry, fingerprint
+from cavra_delivery.connectors.base import NOT_CONFIGURED, Connector, Destination, Event, NotConfigured
+from cavra_delivery.connectors.registry import Configured, Registry, fingerprint
 from cavra_delivery.domain.deliveries import EVENT_TYPES, event_id_of
 from cavra_delivery.sends import Ready
 from cavra_delivery.store.failures import Key
@@ -44,27 +44,54 @@ class Content:
     ready: Ready | None = None
 
 
-async def content_of(store: Store, registry: Registry, key: bytes, failed: Key) -> Content:
-    """What a retry of the failed delivery would send, and where. `key` is the installation's fingerprint key."""
-    delivery_id, audit_id, provider = failed
-    package = await store.row("record", id=audit_id)
-    plan = await store.row("record", id=delivery_id)
-    if package is None or plan is None:
+class Targets:
+    """Where providers are reached, by one look at the configuration: for all that is decided at the same time."""
+
+    def __init__(self, registry: Registry, key: bytes) -> None:
+        """`key`: the installation's fingerprint key."""
+        self._connectors: Mapping[str, Configured] = registry.all()
+        self._key = key
+        self._found: dict[str, tuple[Connector, Destination, bytes]] = {}
+
+    def find(self, provider: str) -> tuple[Connector, Destination, bytes]:
+        """(connector, destination, the destination's fingerprint). Raises NotConfigured."""
+        if provider not in self._found:
+            one = self._connectors.get(provider)
+            if one is None:
+                raise NotConfigured
+            connector = one.usable()
+            destination = connector.destination()
+            self._found[provider] = connector, destination, fingerprint(self._key, destination)
+        return self._found[provider]
+
+
+@dataclass(frozen=True, slots=True)
+class Originals:
+    """Rows of the records that a delivery carried and began with; None for one that is not there."""
+
+    package: Row | None
+    plan: Row | None
+
+
+async def originals(store: Store, keys: Sequence[Key]) -> list[Originals]:
+    """Of each failed delivery, in one trip to the store."""
+    ids = [{"id": record_id} for delivery_id, audit_id, _ in keys for record_id in (audit_id, delivery_id)]
+    found = [rows[0] if rows else None for rows in await store.each("record", ids)]
+    return [Originals(*pair) for pair in zip(found[::2], found[1::2], strict=True)]
+
+
+def content_of(failed: Key, original: Originals, targets: Targets) -> Content:
+    """What a retry of the failed delivery would send, and where."""
+    delivery_id, _, provider = failed
+    if original.package is None or original.plan is None:
         return Content("audit_package_not_found")
-    package_hash = bytes(package["record_hash"])
-    model = AuditPackage.read(package["canonical"])
+    package, package_hash = original.package["canonical"], bytes(original.package["record_hash"])
+    model = AuditPackage.read(package)
     try:
-        connector = registry.find(provider)
-        destination = connector.destination()
+        connector, destination, target = targets.find(provider)
     except NotConfigured:
         return Content(NOT_CONFIGURED, model, package_hash)
-    occurred_at = DeliveryPlan.read(plan["canonical"]).generated_at
-    rendered = connector.render(audit_event(delivery_id, occurred_at, package["canonical"], package_hash))
-    return Content(
-        "",
-        model,
-        package_hash,
-        sha256(rendered.body).digest(),
-        fingerprint(key, destination),
-        Ready(connector, destination, rendered),
-    )
+    occurred_at = DeliveryPlan.read(original.plan["canonical"]).generated_at
+    rendered = connector.render(audit_event(delivery_id, occurred_at, package, package_hash))
+    ready = Ready(connector, destination, rendered)
+    return Content("", model, package_hash, sha256(rendered.body).digest(), target, ready)

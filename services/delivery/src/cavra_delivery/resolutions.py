@@ -2,12 +2,12 @@
 
 from cavra_evidence.records.retry import ExecutionResolution
 from cavra_evidence.refusal import Refusal
-from cavra_service.store.protocol import Commit, Conflict, Statement, Store
+from cavra_service.store.deciding import decided
+from cavra_service.store.protocol import Commit, Statement, Store
 from cavra_verify.merkle import leaf_hash
 from cavra_verify.signatures import RECORD_TYPE, verify_signature
 
 from cavra_delivery.domain import failures
-from cavra_delivery.sends import DECISIONS
 from cavra_delivery.store.failures import StoredFailure, failure_statement, find_execution, find_failure
 
 
@@ -25,13 +25,7 @@ class Resolutions:
         Refuses `invalid_value`, `unknown_execution` or `invalid_transition`.
         """
         said, record_hash = self._read(canonical, signature), leaf_hash(canonical).hex()
-        for decision in range(DECISIONS):
-            try:
-                return await self._apply(said, record_hash)
-            except Conflict:
-                if decision == DECISIONS - 1:
-                    raise
-        raise AssertionError("the last decision returned or raised")
+        return await decided(self._store, said.execution_id, lambda: self._apply(said, record_hash))
 
     def _read(self, canonical: bytes, signature: bytes) -> ExecutionResolution:
         try:

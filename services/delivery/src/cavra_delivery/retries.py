@@ -1,35 +1,40 @@
 """Claimed retries: each is sent once, as it was approved, or not at all."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Final
 
-from cavra_evidence.draft import Actor, Cause
+from cavra_evidence.draft import Actor, Cause, Draft
 from cavra_evidence.ids import new_id
+from cavra_evidence.log import Entry
 from cavra_evidence.records.delivery import AuditPackage
 from cavra_service.runtime import utc_now
-from cavra_service.store.protocol import Commit, Conflict, Store
+from cavra_service.store.deciding import decided
+from cavra_service.store.protocol import Commit, Conflict, Row, Store
 from cavra_verify.kinds import AUDIT_SOURCE, BY_NOUN
 from cavra_verify.permits import Permit
 
 from cavra_delivery.connectors.registry import Registry
 from cavra_delivery.connectors.tries import Limits
-from cavra_delivery.content import Content, content_of
+from cavra_delivery.content import Content, Originals, Targets, content_of, originals
 from cavra_delivery.domain import failures
 from cavra_delivery.domain.audit import Order, delivery_plan
 from cavra_delivery.domain.deliveries import Send
 from cavra_delivery.domain.failures import Failure
 from cavra_delivery.domain.permits import check_permit
-from cavra_delivery.sends import DECISIONS, Plan, SendMachine
+from cavra_delivery.sends import Plan, Ready, SendMachine
 from cavra_delivery.store.failures import (
+    Execution,
     Key,
     failure_statement,
     fence_statement,
     find_execution,
-    find_failure,
-    original_outcome,
+    find_executions,
+    find_failures,
+    original_outcomes,
 )
 
 CHECKS: Final = ("permit_verified", "payload_hash_matched", "destination_fingerprint_matched")
@@ -71,13 +76,34 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What became of a claimed retry. The ids name records of this log, and are empty when nothing was sent."""
+    """What became of a claimed retry."""
 
     execution_id: str
     outcome: str
     skipped_reason: str = ""
-    delivery_plan_id: str = ""
-    record_id: str = ""
+    records: Sequence[Entry | Row] = ()
+    """The retry's own delivery plan and its connector-delivery, as committed or as read; none when nothing was sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What one claim is decided on."""
+
+    execution: Execution | None
+    failure: Failure | None
+    first_outcome: str
+    original: Originals
+    targets: Targets
+
+
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    """An attempt that is durable, and what it sends."""
+
+    send: Send
+    plan: Entry
+    failure: Failure
+    ready: Ready
 
 
 class Retries:
@@ -100,24 +126,28 @@ class Retries:
         self._retry_key = retry_key
         self._clock = clock
 
-    async def describe(self, failed: Key) -> Content | None:
-        """What a retry would send and where; None for a key without a failure."""
-        if await find_failure(self._store, failed) is None:
-            return None
-        return await content_of(self._store, self._registry, self._key, failed)
+    async def describe(self, keys: Sequence[Key]) -> list[tuple[Key, Content]]:
+        """What a retry of each would send and where; keys without a failure are left out."""
+        found = await find_failures(self._store, keys)
+        known = [key for key, failure in zip(keys, found, strict=True) if failure is not None]
+        targets = Targets(self._registry, self._key)
+        return [
+            (key, content_of(key, original, targets))
+            for key, original in zip(known, await originals(self._store, known), strict=True)
+        ]
 
-    async def send(self, claim: Claim, limits: Limits, room: asyncio.Semaphore) -> Result:
-        """Send a claim, once: an execution that is known answers with what is recorded, or is waited for.
+    def send(self, claims: Sequence[Claim], limits: Limits) -> "list[asyncio.Task[Result]]":
+        """Send each claim, once: an execution that is known answers with what is recorded, or is waited for.
 
-        It is under way from now on, also while it waits for `room`. Skipped is what must not or cannot be sent; that writes no record,
-        and fences the execution: an answer that is lost can't be followed by a send.
+        All are under way from now on, in tasks of the machine's: who waits for them must not cancel them. Skipped is what must not or
+        cannot be sent; that writes no record, and fences the execution: an answer that is lost can't be followed by a send.
         """
-
-        async def work() -> Result:
-            async with room:
-                return await self._send(claim, limits)
-
-        return await self._machine.run(claim.execution_id, work)
+        new = [claim for claim in claims if not self._machine.under_way(claim.execution_id)]
+        known = asyncio.ensure_future(self._known(new))
+        return [
+            self._machine.start(claim.execution_id, partial(self._send, claim, known, limits))
+            for claim in claims
+        ]
 
     async def settle(self, execution_id: str) -> Result | None:
         """What became of an execution, for good: one that never began is fenced. None while it is under way here."""
@@ -127,49 +157,75 @@ class Retries:
         return await self._machine.run(execution_id, lambda: self._settle(execution_id))
 
     async def _settle(self, execution_id: str) -> Result:
-        for decision in range(DECISIONS):
+        async def command() -> Result | None:
             known = await find_execution(self._store, execution_id)
-            if known is not None:
-                if not known.fenced_reason and not known.outcome:
-                    await self._machine.recover(execution_id)
-                break
-            try:
+            if known is None:
                 return await self._fence(execution_id, "fenced")
-            except Conflict:
-                if decision == DECISIONS - 1:
-                    raise
-        return await self._recorded(execution_id)
+            if not known.fenced_reason and not known.outcome:
+                await self._machine.recover(execution_id)
+            return None
+
+        return await decided(self._store, execution_id, command) or await self._recorded(execution_id)
 
     async def _fence(self, execution_id: str, reason: str) -> Result:
         await self._store.commit(Commit(statements=[fence_statement(execution_id, reason, self._clock())]))
         return Result(execution_id, "skipped", reason)
 
-    async def _send(self, claim: Claim, limits: Limits) -> Result:
-        for decision in range(DECISIONS):
-            if await find_execution(self._store, claim.execution_id) is not None:
-                break
-            stored = await find_failure(self._store, claim.key)
-            failure = None if stored is None else stored.failure
-            content = await content_of(self._store, self._registry, self._key, claim.key)
-            first = await original_outcome(self._store, claim.key)
-            refused, permit_hash = check_permit(claim.permit, claim.asked, self._retry_key, self._clock())
-            skipped = (
-                refused
-                or failures.skip_reason(failure, claim.attempt_number, first)
-                or _differs(claim, content)
+    async def _known(self, claims: Sequence[Claim]) -> dict[str, _Known]:
+        """What the claims are decided on, by execution id: few trips to the store, however many they are."""
+        keys, store = [claim.key for claim in claims], self._store
+        executions, failed, outcomes, carried = await asyncio.gather(
+            find_executions(store, [claim.execution_id for claim in claims]),
+            find_failures(store, keys),
+            original_outcomes(store, keys),
+            originals(store, keys),
+        )
+        targets = Targets(self._registry, self._key)
+        return {
+            claim.execution_id: _Known(
+                execution, None if stored is None else stored.failure, outcome, original, targets
             )
-            try:
-                if skipped or failure is None or content.package is None or content.ready is None:
-                    return await self._fence(claim.execution_id, skipped)
-                send, plan = self._plan(claim, permit_hash, content.package, failure)
-                await self._machine.begin(plan, send, [claim.key[2]])
-            except Conflict:
-                if decision == DECISIONS - 1:
-                    raise
-            else:
-                await self._machine.finish(send, claim.key[2], content.ready, limits)
-                break
-        return await self._recorded(claim.execution_id)
+            for claim, execution, stored, outcome, original in zip(
+                claims, executions, failed, outcomes, carried, strict=True
+            )
+        }
+
+    async def _send(self, claim: Claim, batch: "asyncio.Future[dict[str, _Known]]", limits: Limits) -> Result:
+        read = [batch]
+
+        async def command() -> Result | _Begun | None:
+            # A batch is read as one; who decides again reads for itself.
+            known = await (asyncio.shield(read.pop()) if read else self._known([claim]))
+            return await self._begin(claim, known[claim.execution_id])
+
+        begun = await decided(self._store, "|".join(claim.key), command)
+        if begun is None:
+            return await self._recorded(claim.execution_id)
+        if isinstance(begun, Result):
+            return begun
+        part, delivery = await self._machine.finish(
+            begun.send, begun.failure, begun.ready, limits, claim.executed_by
+        )
+        return Result(claim.execution_id, part.outcome, "", (begun.plan, delivery))
+
+    async def _begin(self, claim: Claim, known: _Known) -> Result | _Begun | None:
+        """Begin, or fence for a reason; None for an execution that is known already."""
+        if known.execution is not None:
+            return None
+        content = content_of(claim.key, known.original, known.targets)
+        refused, permit_hash = check_permit(claim.permit, claim.asked, self._retry_key, self._clock())
+        skipped = (
+            refused
+            or failures.skip_reason(known.failure, claim.attempt_number, known.first_outcome)
+            or _differs(claim, content)
+        )
+        if skipped or known.failure is None or content.package is None or content.ready is None:
+            return await self._fence(claim.execution_id, skipped)
+        send, draft = self._plan(claim, permit_hash, content.package)
+        after = failures.begun(known.failure, claim.attempt_number)
+        plan = Plan([draft], [failure_statement(after)], failures.gauges(known.failure, after))
+        entries = await self._machine.begin(plan, send, [claim.key[2]])
+        return _Begun(send, entries[0], after, content.ready)
 
     async def _recorded(self, execution_id: str) -> Result:
         known = await find_execution(self._store, execution_id)
@@ -178,25 +234,16 @@ class Retries:
         if known is None or not known.outcome:
             # Its task was cut short by a fault: settling it, or the next start, records what is known.
             raise Conflict("the execution has no outcome yet")
-        return Result(execution_id, known.outcome, "", known.own_id, known.record_id)
+        found = await self._store.each("record", [{"id": known.own_id}, {"id": known.record_id}])
+        return Result(execution_id, known.outcome, "", [row for rows in found for row in rows])
 
-    def _plan(
-        self, claim: Claim, permit_hash: str, package: AuditPackage, failure: Failure
-    ) -> tuple[Send, Plan]:
+    def _plan(self, claim: Claim, permit_hash: str, package: AuditPackage) -> tuple[Send, Draft]:
         delivery_id, audit_id, provider = claim.key
         own_id = new_id(BY_NOUN["delivery_plan"].prefix)
         order = Order((provider,), (provider,), provider, "retry")
         packed = Cause(audit_id, BY_NOUN["audit_package"].kind)
-        draft = delivery_plan(
-            package,
-            order,
-            claim.executed_by,
-            own_id,
-            (packed, claim.intent),
-            delivery_id,
-            self._clock(),
-        )
-        actor = claim.executed_by
+        causes, actor = (packed, claim.intent), claim.executed_by
+        draft = delivery_plan(package, order, actor, own_id, causes, delivery_id, self._clock())
         send = Send(
             record_id=new_id(BY_NOUN["connector_delivery"].prefix),
             own_id=own_id,
@@ -215,8 +262,7 @@ class Retries:
             worker_run_id=claim.run_id,
             controls=CHECKS,
         )
-        after = failures.begun(failure, claim.attempt_number)
-        return send, Plan([draft], [failure_statement(after)], failures.gauges(failure, after))
+        return send, draft
 
 
 def _differs(claim: Claim, content: Content) -> str:

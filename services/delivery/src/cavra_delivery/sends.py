@@ -14,9 +14,11 @@ from cavra_evidence.records.delivery import ProviderDelivery
 from cavra_evidence.times import text
 from cavra_service.faults import fault
 from cavra_service.runtime import utc_now
-from cavra_service.store.protocol import Commit, Conflict, Statement, Store
+from cavra_service.store.deciding import decided
+from cavra_service.store.protocol import Commit, Statement, Store, StoreFailed
 
 from cavra_delivery.connectors.base import (
+    CONNECTOR_FAULT,
     NOT_CONFIGURED,
     Answer,
     Connector,
@@ -36,12 +38,13 @@ from cavra_delivery.store.failures import (
     begin_statements,
     begun_sends,
     failure_statement,
-    find_failure,
+    find_failures,
     settle_statements,
 )
 
-DECISIONS: Final = 5
-"""How often a command is decided again when what it decided on has changed."""
+_FIRST_PAUSE_SECONDS: Final = 0.05
+_LONGEST_PAUSE_SECONDS: Final = 5.0
+"""Between tries to record an outcome while the store can't write."""
 
 T = TypeVar("T")
 log = structlog.get_logger()
@@ -81,14 +84,18 @@ class SendMachine:
         self._clock = clock
         self._tasks: dict[str, asyncio.Task[Any]] = {}
 
-    async def run(self, key: str, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """The result of `work`, run in a task of the service's own; of the one under way, when `key` names one."""
+    def start(self, key: str, work: Callable[[], Coroutine[Any, Any, T]]) -> "asyncio.Task[T]":
+        """The task of the service's own in which `work` runs from now on; that of the one under way, when `key` names one."""
         task = self._tasks.get(key)
         if task is None:
             task = asyncio.create_task(work(), name=f"send-{key}")
             self._tasks[key] = task
             task.add_done_callback(lambda done: self._finished(key, done))
-        return await asyncio.shield(task)
+        return task
+
+    async def run(self, key: str, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """The result of `work`, started as by `start`."""
+        return await asyncio.shield(self.start(key, work))
 
     def under_way(self, key: str) -> bool:
         """Whether the work of this key runs here."""
@@ -120,32 +127,61 @@ class SendMachine:
     ) -> list[Entry]:
         """Begin, send to all `providers` at once, record. The plan's entries, then the connector-delivery's."""
         entries = await self.begin(plan, send, providers)
-        async with asyncio.TaskGroup() as group:
-            parts = [
-                group.create_task(self._first_part(send, provider, events(entries, provider), limits))
-                for provider in providers
-            ]
-        return [*entries, await self._conclude(send, [part.result() for part in parts])]
+        parts = await asyncio.gather(
+            *(self._first_part(send, provider, entries, events, limits) for provider in providers)
+        )
+        return [*entries, await self._conclude(send, parts, Actor(*send.actor))]
 
-    async def _first_part(self, send: Send, provider: str, event: Event, limits: Limits) -> ProviderDelivery:
+    async def _first_part(
+        self, send: Send, provider: str, entries: Sequence[Entry], events: Events, limits: Limits
+    ) -> ProviderDelivery:
+        started = self._clock()
         try:
             connector = self._registry.find(provider)
-            ready = Ready(connector, connector.destination(), connector.render(event))
+            ready = Ready(connector, connector.destination(), connector.render(events(entries, provider)))
         except NotConfigured as error:
-            now, answer = self._clock(), Answer(NOT_CONFIGURED, missing_variable=error.variable)
-            return _part(send, provider, answer, 0, (now, now))
+            answer = Answer(NOT_CONFIGURED, missing_variable=error.variable)
+            return _part(send, provider, answer, 0, (started, started))
+        except Exception as error:
+            # The other providers are being sent to: this one's fault is its own outcome, and no byte went out.
+            log.error("connector_failed", connector=provider, error=type(error).__name__, exc_info=error)
+            return _part(send, provider, Answer(CONNECTOR_FAULT), 0, (started, started))
         return await self._attempt(send, provider, ready, limits)
 
-    async def finish(self, send: Send, provider: str, ready: Ready, limits: Limits) -> None:
-        """Send what has begun to its one provider, with content and destination as they were approved, and record."""
-        part = await self._attempt(send, provider, ready, limits)
-        await self._conclude(send, [part])
+    async def finish(
+        self, send: Send, failure: Failure, ready: Ready, limits: Limits, actor: Actor
+    ) -> tuple[ProviderDelivery, Entry]:
+        """Send what has begun to its one provider, with content and destination as they were approved, and record.
 
-    async def _conclude(self, send: Send, parts: Sequence[ProviderDelivery]) -> Entry:
+        `failure` is as the beginning left it. Returns what became of it, and the record.
+        """
+        part = await self._attempt(send, failure.provider, ready, limits)
+        return part, await self._conclude(send, [part], actor, [failure])
+
+    async def _conclude(
+        self,
+        send: Send,
+        parts: Sequence[ProviderDelivery],
+        actor: Actor,
+        standing: Sequence[Failure] = (),
+    ) -> Entry:
         await fault(f"delivery.{send.sort}.answered")
-        entry = await self._settle(send, parts, Actor(*send.actor))
+        entry = await self._settle_at_last(send, parts, actor, standing)
         await fault(f"delivery.{send.sort}.recorded")
         return entry
+
+    async def _settle_at_last(
+        self, send: Send, parts: Sequence[ProviderDelivery], actor: Actor, standing: Sequence[Failure]
+    ) -> Entry:
+        """What has happened is not forgotten because the disk is full for a while: only `close` ends the waiting."""
+        pause = _FIRST_PAUSE_SECONDS
+        while True:
+            try:
+                return await self._settle(send, parts, actor, standing)
+            except StoreFailed:
+                log.error("outcome_waits_for_store", record_id=send.record_id)
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
 
     async def _attempt(self, send: Send, provider: str, ready: Ready, limits: Limits) -> ProviderDelivery:
         started = self._clock()
@@ -172,53 +208,67 @@ class SendMachine:
             log.warning("send_outcome_lost", record_id=send.record_id, providers=list(begun))
         return len(sends)
 
-    async def _settle(self, send: Send, parts: Sequence[ProviderDelivery], actor: Actor) -> Entry:
-        """Record what became of a send, and move its failures, in one commit."""
-        for decision in range(DECISIONS):
+    async def _settle(
+        self,
+        send: Send,
+        parts: Sequence[ProviderDelivery],
+        actor: Actor,
+        standing: Sequence[Failure] = (),
+    ) -> Entry:
+        """Record what became of a send, and move its failures, in one commit. `standing`: a retry's failures, where they are known."""
+        known = [standing] if standing else []
+
+        async def command() -> Entry:
+            # Decided again, it is decided on what is stored then.
+            before = known.pop() if known else await self._standing(send, parts)
             now = self._clock()
-            moves = await self._moves(send, parts, now)
+            moves = _moves(send, parts, before, now)
             statements = settle_statements(send, parts, now) + [
                 failure_statement(after) for _, after in moves
             ]
             moved: dict[str, int] = {}
-            for before, after in moves:
-                for name, delta in failures.gauges(before, after).items():
+            for earlier, after in moves:
+                for name, delta in failures.gauges(earlier, after).items():
                     moved[name] = moved.get(name, 0) + delta
-            try:
-                entries = await self._store.commit(
-                    Commit([delivery_record(send, parts, actor, now)], statements, moved)
-                )
-            except Conflict:
-                if decision == DECISIONS - 1:
-                    raise
-            else:
-                return entries[0]
-        raise AssertionError("the last decision returned or raised")
+            draft = delivery_record(send, parts, actor, now)
+            return (await self._store.commit(Commit([draft], statements, moved)))[0]
 
-    async def _moves(
-        self, send: Send, parts: Sequence[ProviderDelivery], now: datetime
-    ) -> list[tuple[Failure | None, Failure]]:
-        """Failures (before, after) that an outcome opens or moves."""
-        keys = [(send.delivery_id, send.audit_id, part.provider) for part in parts]
-        if send.opens_failures:
-            return [
-                (None, failures.opened(key, send.record_id, part.status_code, now))
-                for key, part in zip(keys, parts, strict=True)
-                if not part.success
-            ]
+        return await decided(self._store, send.record_id, command)
+
+    async def _standing(self, send: Send, parts: Sequence[ProviderDelivery]) -> list[Failure]:
+        """The failures that a retry moves, as they are stored."""
         if not send.is_retry:
             return []
-        moves: list[tuple[Failure | None, Failure]] = []
-        for key, part in zip(keys, parts, strict=True):
-            stored = await find_failure(self._store, key)
-            if stored is None:
-                raise LookupError("a retry's failure is gone")
-            outcome: failures.Outcome = (
-                "delivered" if part.success else "unknown" if part.outcome == "unknown" else "failed"
+        keys = [(send.delivery_id, send.audit_id, part.provider) for part in parts]
+        found = [stored.failure for stored in await find_failures(self._store, keys) if stored is not None]
+        if len(found) != len(keys):
+            raise LookupError("a retry's failure is gone")
+        return found
+
+
+def _moves(
+    send: Send, parts: Sequence[ProviderDelivery], standing: Sequence[Failure], now: datetime
+) -> list[tuple[Failure | None, Failure]]:
+    """Failures (before, after) that an outcome opens or moves."""
+    if send.opens_failures:
+        return [
+            (
+                None,
+                failures.opened(
+                    (send.delivery_id, send.audit_id, part.provider), send.record_id, part.status_code, now
+                ),
             )
-            attempt = failures.Attempt(outcome, send.own_id, send.record_id, part.status_code)
-            moves.append((stored.failure, failures.settled(stored.failure, attempt, now)))
-        return moves
+            for part in parts
+            if not part.success
+        ]
+    moves: list[tuple[Failure | None, Failure]] = []
+    for part, before in zip(parts, standing, strict=send.is_retry):
+        outcome: failures.Outcome = (
+            "delivered" if part.success else "unknown" if part.outcome == "unknown" else "failed"
+        )
+        attempt = failures.Attempt(outcome, send.own_id, send.record_id, part.status_code)
+        moves.append((before, failures.settled(before, attempt, now)))
+    return moves
 
 
 def _part(

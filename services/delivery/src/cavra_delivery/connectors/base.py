@@ -8,6 +8,8 @@ from cavra_evidence.records.delivery import SentRequest
 from cavra_verify.canonical import canonical
 
 NOT_CONFIGURED: Final = "connector_config_not_configured"
+CONNECTOR_FAULT: Final = "connector_fault"
+"""Reason of a failure that is this service's own."""
 
 CATEGORIES: Final = {
     "splunk": "siem",

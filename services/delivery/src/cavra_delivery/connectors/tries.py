@@ -7,7 +7,7 @@ from typing import Final
 
 import structlog
 
-from cavra_delivery.connectors.base import Answer, Connector, Destination, Message
+from cavra_delivery.connectors.base import CONNECTOR_FAULT, Answer, Connector, Destination, Message
 
 FIRST_PAUSE_SECONDS: Final = 0.1
 LONGEST_PAUSE_SECONDS: Final = 2.0
@@ -45,7 +45,7 @@ async def _try(connector: Connector, destination: Destination, message: Message,
     except Exception as error:
         # A connector's own fault is an outcome too: others are sent to at the same time, and all of it is to be recorded.
         log.error("connector_failed", connector=connector.name, error=type(error).__name__, exc_info=error)
-        return Answer("connector_fault", may_have_arrived=True)
+        return Answer(CONNECTOR_FAULT, may_have_arrived=True)
 
 
 def pause_seconds(tries: int, retry_after: float | None) -> float:

@@ -8,11 +8,14 @@ from collections.abc import AsyncIterator
 from typing import Any, Final
 
 from cavra.delivery.v1 import delivery_pb2 as pb
+from cavra.evidence.v1 import evidence_pb2
 from cavra_evidence.draft import Actor
 from cavra_evidence.guard import matches
+from cavra_evidence.log import Entry
 from cavra_service.errors import Refused
 from cavra_service.faults import fault
-from cavra_service.wire import record_of_row
+from cavra_service.store.protocol import Row
+from cavra_service.wire import record_of_entry, record_of_row
 
 from cavra_delivery.retries import Claim, Result
 from cavra_delivery.rpc import encode
@@ -29,10 +32,8 @@ from cavra_delivery.rpc.decode import (
     within,
 )
 from cavra_delivery.rpc.parts import Topic
-from cavra_delivery.store.failures import Key, find_failure, open_failures, summarize
+from cavra_delivery.store.failures import Key, find_failures, open_failures, summarize
 
-_SENDS_AT_ONCE: Final = 16
-"""Sends of one batch that are under way at the same time."""
 _MOST_LISTED: Final = 50
 _START: Final = ("", "", "")
 
@@ -58,7 +59,7 @@ class Failures(Topic):
         self, request: pb.BatchGetFailuresRequest, context: Any
     ) -> pb.BatchGetFailuresResponse:
         """See the contract."""
-        found = [await find_failure(self._store, key) for key in keys_of(request.keys)]
+        found = await find_failures(self._store, keys_of(request.keys))
         return pb.BatchGetFailuresResponse(failures=[encode.failure(one) for one in found if one is not None])
 
     async def SummarizeFailures(
@@ -78,11 +79,9 @@ class Failures(Topic):
         self, request: pb.DescribeRetriesRequest, context: Any
     ) -> pb.DescribeRetriesResponse:
         """See the contract."""
-        described = [(key, await self._retries.describe(key)) for key in keys_of(request.keys)]
+        described = await self._retries.describe(keys_of(request.keys))
         return pb.DescribeRetriesResponse(
-            descriptions=[
-                encode.description(key, content) for key, content in described if content is not None
-            ]
+            descriptions=[encode.description(key, content) for key, content in described]
         )
 
     async def SendRetries(
@@ -90,26 +89,29 @@ class Failures(Topic):
     ) -> AsyncIterator[pb.SendRetriesResponse]:
         """See the contract."""
         limits, claims = limits_of(request), _claims(request)
-        room = asyncio.Semaphore(_SENDS_AT_ONCE)
-        waiting = [asyncio.create_task(self._retries.send(claim, limits, room)) for claim in claims]
-        try:
-            for done in asyncio.as_completed(waiting):
-                yield pb.SendRetriesResponse(results=[await self._result(await done)])
-        finally:
-            for task in waiting:
-                task.cancel()
+        waiting, failed = set(self._retries.send(claims, limits)), None
+        while waiting:
+            # A caller who goes away cancels this wait, and none of the sends.
+            done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            failed = next(filter(None, (task.exception() for task in done)), failed)
+            results = [self._result(task.result()) for task in done if task.exception() is None]
+            if results:
+                yield pb.SendRetriesResponse(results=results)
+        if failed is not None:
+            raise failed
 
     async def Settle(self, request: pb.SettleRequest, context: Any) -> pb.SettleResponse:
         """See the contract."""
         if not 1 <= len(request.execution_ids) <= 100:
             raise Refused("invalid_value", "1 to 100 ids", "execution_ids")
+        ids = list(dict.fromkeys(id_of(one, "execution_ids") for one in request.execution_ids))
+        settled = await asyncio.gather(*map(self._retries.settle, ids))
         response = pb.SettleResponse()
-        for execution_id in dict.fromkeys(id_of(one, "execution_ids") for one in request.execution_ids):
-            settled = await self._retries.settle(execution_id)
+        for execution_id, result in zip(ids, settled, strict=True):
             response.settlements.add(
                 execution_id=execution_id,
-                in_progress=settled is None,
-                result=None if settled is None else await self._result(settled),
+                in_progress=result is None,
+                result=None if result is None else self._result(result),
             )
         return response
 
@@ -122,22 +124,20 @@ class Failures(Topic):
         await fault("delivery.resolved")
         return pb.ResolveFailureResponse(failure=encode.failure(failure))
 
-    async def _result(self, result: Result) -> pb.SendRetriesResponse.Result:
-        answer = pb.SendRetriesResponse.Result(
+    def _result(self, result: Result) -> pb.SendRetriesResponse.Result:
+        plan, delivery = map(self._record, result.records) if result.records else (None, None)
+        return pb.SendRetriesResponse.Result(
             execution_id=result.execution_id,
             outcome=encode.OUTCOMES[result.outcome],
             skipped_reason=result.skipped_reason,
+            delivery_plan=plan,
+            delivery=delivery,
         )
-        if result.record_id:
-            for part, record_id in (
-                (answer.delivery_plan, result.delivery_plan_id),
-                (answer.delivery, result.record_id),
-            ):
-                row = await self._store.row("record", id=record_id)
-                if row is None:
-                    raise LookupError("a settled execution's record is gone")
-                part.CopyFrom(record_of_row(row, self._store.origin))
-        return answer
+
+    def _record(self, record: Entry | Row) -> evidence_pb2.Record:
+        if isinstance(record, Entry):
+            return record_of_entry(record, self._store.origin)
+        return record_of_row(record, self._store.origin)
 
 
 def _claims(request: pb.SendRetriesRequest) -> list[Claim]:

@@ -123,8 +123,17 @@ def failure_statement(failure: Failure) -> Statement:
 
 async def find_failure(store: Store, key: Key) -> StoredFailure | None:
     """One failure, open or not."""
-    row = await store.row("failure", delivery_id=key[0], audit_id=key[1], provider=key[2])
-    return None if row is None else failure_of(row)
+    return (await find_failures(store, [key]))[0]
+
+
+async def find_failures(store: Store, keys: Sequence[Key]) -> list[StoredFailure | None]:
+    """Failures, open or not; None for a key without one."""
+    found = await store.each("failure", [_place(key) for key in keys])
+    return [failure_of(rows[0]) if rows else None for rows in found]
+
+
+def _place(key: Key) -> dict[str, str]:
+    return {"delivery_id": key[0], "audit_id": key[1], "provider": key[2]}
 
 
 async def open_failures(
@@ -150,16 +159,23 @@ async def open_failures(
 
 async def find_execution(store: Store, execution_id: str) -> Execution | None:
     """What is known of an execution, or None for one that was never heard of."""
-    row = await store.row("execution", execution_id=execution_id)
-    if row is None:
-        return None
+    return (await find_executions(store, [execution_id]))[0]
+
+
+async def find_executions(store: Store, execution_ids: Sequence[str]) -> list[Execution | None]:
+    """As `find_execution`, of each."""
+    found = await store.each("execution", [{"execution_id": one} for one in execution_ids])
+    return [_execution_of(rows[0]) if rows else None for rows in found]
+
+
+def _execution_of(row: Row) -> Execution:
     return Execution(row["fenced_reason"], row["record_id"] or "", row["own_id"] or "", row["outcome"] or "")
 
 
-async def original_outcome(store: Store, key: Key) -> str:
-    """Outcome of a delivery's first attempt; empty when there was none."""
-    row = await store.row("attempt", delivery_id=key[0], audit_id=key[1], provider=key[2], attempt_number=1)
-    return "" if row is None else row["outcome"]
+async def original_outcomes(store: Store, keys: Sequence[Key]) -> list[str]:
+    """Outcome of each delivery's first attempt; empty when there was none."""
+    found = await store.each("attempt", [{**_place(key), "attempt_number": 1} for key in keys])
+    return [rows[0]["outcome"] if rows else "" for rows in found]
 
 
 async def settled_send(store: Store, own_id: str) -> str:
