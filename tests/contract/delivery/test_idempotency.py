@@ -9,6 +9,7 @@ from cavra_service.client import Caller
 from cavra_service.errors import Refused
 
 from tests.contract.delivery.desk import Desk, webhook
+from tests.support.forger import Forger
 from tests.support.receiver import Receiver
 
 DELIVER = pb.DeliverAuditRequest(retries=0, timeout_seconds=5)
@@ -69,6 +70,30 @@ async def test_a_key_outlives_the_process(closed_desk: Desk, receiver: Receiver)
     async with closed_desk.open() as desk:
         assert await desk.call("DeliverAudit", DELIVER, keyed(desk)) == answer
     assert len(receiver.received) == 1
+
+
+@pytest.mark.parametrize("delivered", [True, False])
+@pytest.mark.parametrize("method", ["DeliverAudit", "NotifyDrill", "BatchAcknowledgeDrills"])
+async def test_an_answer_that_a_crash_cut_off_says_all_that_it_would_have_said(
+    closed_desk: Desk, receiver: Receiver, method: str, delivered: bool
+) -> None:
+    closed_desk.connectors(webhook=webhook(receiver.url))
+    closed_desk.schedule()
+    receiver.status = 200 if delivered else 503
+    async with closed_desk.open() as desk:
+        requests = {"DeliverAudit": DELIVER, "NotifyDrill": pb.NotifyDrillRequest(force=True, retries=0)}
+        if method not in requests:
+            await desk.call("NotifyDrill", requests["NotifyDrill"])
+            route = pb.DrillRoute(schedule_id="production-rollback", provider="webhook")
+            requests[method] = pb.BatchAcknowledgeDrillsRequest(routes=[route])
+        first = await desk.call(method, requests[method], keyed(desk))
+        size, arrived = await desk.log_size(), len(receiver.received)
+    closed_desk.schedule(due_in_days=90)
+    forger = Forger(closed_desk.installation.settings, "delivery")
+    forger.sql("UPDATE idempotency_keys SET response = NULL")
+    async with closed_desk.open() as desk:
+        assert await desk.call(method, requests[method], keyed(desk)) == first
+        assert (await desk.log_size(), len(receiver.received)) == (size, arrived)
 
 
 async def test_a_failed_send_is_a_result_too(desk: Desk, receiver: Receiver) -> None:

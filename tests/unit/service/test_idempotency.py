@@ -13,7 +13,7 @@ from cavra.recovery.v1 import recovery_pb2
 from cavra.retry.v1 import retry_pb2 as pb
 from cavra_evidence.draft import Draft
 from cavra_service.errors import Refused
-from cavra_service.idempotency import Asked, Keys, checked
+from cavra_service.idempotency import Asked, Keys, beside, checked
 from cavra_service.resumption import RECORDS, answer_of_records
 from cavra_service.roles import REQUIRED
 from cavra_service.store.listing import listing_blocks
@@ -264,6 +264,31 @@ async def test_a_crash_after_the_commit_is_answered_from_its_record(desk: Desk) 
     first.cancel()
 
 
+async def test_what_no_record_says_is_kept_with_the_records_and_not_by_a_run_that_came_to_nothing(
+    desk: Desk,
+) -> None:
+    bulk = "/cavra.delivery.v1.DeliveryService/BatchAcknowledgeDrills"
+
+    async def say(bulk_id: str, *written: Draft) -> Any:
+        beside(delivery_pb2.BatchAcknowledgeDrillsResponse(bulk_id=bulk_id))
+        await desk.store.commit(Commit(written))
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        await desk.ask(lambda: say("lost", draft("retry_plan")), method=bulk)
+    ack = draft("notification_ack")
+    with pytest.raises(RuntimeError):
+        await desk.ask(lambda: say("kept", ack), method=bulk)
+    answer = delivery_pb2.BatchAcknowledgeDrillsResponse.FromString(await desk.ask(method=bulk))
+    assert (answer.bulk_id, [one.id for one in answer.acknowledgements]) == ("kept", [ack.record.record_id])
+
+
+async def test_without_a_key_nothing_is_kept_beside_the_records(desk: Desk) -> None:
+    beside(delivery_pb2.BatchAcknowledgeDrillsResponse(bulk_id="nowhere"))
+    await desk.write()
+    assert await desk.rows() == 0
+
+
 async def test_a_run_that_had_only_planned_runs_again_and_one_that_had_claimed_does_not(desk: Desk) -> None:
     plan, run = draft("retry_plan"), draft("worker_run")
     for died in (Cut(desk, plan), Cut(desk, draft("retry_plan"), run)):
@@ -360,5 +385,4 @@ async def test_an_answer_from_records_says_beside_them_what_they_say(desk: Desk)
     assert alerted.success == (not plan.record.selected_providers)  # type: ignore[attr-defined]
     bulk = await answer_of_records(desk.store, delivery + "BatchAcknowledgeDrills", written)
     assert [one.id for one in bulk.acknowledgements] == [one.record.record_id for one in acks]
-    assert bulk.bulk_id
     assert await answer_of_records(desk.store, retry + "PlanApproval", written) is None

@@ -5,7 +5,8 @@ command notes in the same transaction which records it wrote, and fails if the k
 took place:
 
 - nothing was written: the command runs again. No effect comes before its first commit, so there was none.
-- its records are there: the answer is made from them (`resumption`), and nothing runs or is sent again.
+- its records are there: the answer is made from them (`resumption`) and from what the command has said `beside` them, and nothing runs or
+  is sent again.
 - it wrote, and not all of that: it runs again. Today that is a worker run of which the retry plan stands without a run: a second plan is
   written, and nothing had been claimed.
 
@@ -21,6 +22,7 @@ import hashlib
 import re
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, Self
@@ -50,6 +52,26 @@ Command = Callable[[], Awaitable[Any]]
 """Runs an RPC and gives its response message."""
 
 log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class _Beside:
+    """What a command's answer says that no record does: a serialized response with those fields alone."""
+
+    said: bytes = b""
+
+
+_beside: ContextVar[_Beside | None] = ContextVar("beside", default=None)
+
+
+def beside(response: Any) -> None:
+    """Keep the fields of `response`, which no record of the answer will hold, with what the command commits from now on.
+
+    A command says so before the commit that it is to be answered by. Without a key it has no effect.
+    """
+    kept = _beside.get()
+    if kept is not None:
+        kept.said = response.SerializeToString()
 
 
 def checked(sent: Sequence[str | bytes]) -> str:
@@ -131,16 +153,19 @@ class Keys:
         return response
 
     async def _noting(self, asked: Asked, holder: str, command: Command) -> Any:
+        kept = _Beside()
+
         def note(drafts: Sequence[Draft]) -> Statement:
             written = "".join(f"{draft.record.record_id} " for draft in drafts)
-            params = {"id": asked.id, "holder": holder, "written": written}
+            params = {"id": asked.id, "holder": holder, "written": written, "said": kept.said}
             return Statement("note_idempotency_key", params, expect=1)
 
-        before = companion.set(note)
+        noting, keeping = companion.set(note), _beside.set(kept)
         try:
             return await command()
         finally:
-            companion.reset(before)
+            companion.reset(noting)
+            _beside.reset(keeping)
 
     async def _reserve(self, asked: Asked, holder: str) -> bytes | None:
         """Make the key `holder`'s (None), or give the answer that there is. Looks again when another request was faster."""
@@ -163,7 +188,8 @@ class Keys:
             return bytes(row["response"])
         if row["holder"] in self._running:
             raise _in_progress()
-        response = await answer_of_records(self._store, asked.method, row["written"].split())
+        written, said = row["written"].split(), bytes(row["said"] or b"")
+        response = await answer_of_records(self._store, asked.method, written, said)
         if response is None:
             taken = {"holder": holder, "from_holder": row["holder"], "written": row["written"]}
             await self._change("take_over_idempotency_key", asked, expect=1, **taken)

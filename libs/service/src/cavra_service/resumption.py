@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from typing import Any, Final
 
-from cavra_evidence.ids import new_id
 from cavra_verify.canonical import parse
 from cavra_verify.kinds import BY_KIND, BY_NOUN
 from google.protobuf import descriptor_pool, message_factory
@@ -45,28 +44,29 @@ SendAlert and SendRetries take none: the plan's and the execution's id make them
 """
 
 
-async def answer_of_records(store: Store, method: str, written: Iterable[str]) -> Any:
+async def answer_of_records(store: Store, method: str, written: Iterable[str], said: bytes = b"") -> Any:
     """The response of `method` from the records of these ids; None while one is missing without which the command did not take place.
 
-    A send under way is recorded by its service, at the latest when that starts again: until then this raises Refused `in_progress`.
-    What no record of this log holds is left empty: NotifyDrill's `schedule`; RunWorker's `results` (executions are found by the run's id);
-    DeliverHealthAlert's `health` and `delivery`, with `success` false when there was something to send (nobody knows here whether it was).
+    `said` is a serialized response with the fields that no record holds. A send under way is recorded by its service, at the latest when
+    that starts again: until then this raises Refused `in_progress`.
+    Left empty is RunWorker's `results` (executions are found by the run's id), and DeliverHealthAlert's `health` and `delivery`, with
+    `success` false when there was something to send (nobody knows here whether it was).
     """
     rows = [row for one in written if (row := await store.row("record", id=one)) is not None]
-    said: dict[str, Any] = {}
-    response = _response_class(method)()
+    response = _response_class(method).FromString(said)
+    bodies: dict[str, Any] = {}
     for field, noun in RECORDS[method].items():
         kind = BY_NOUN[noun].kind
         found = [row for row in rows if row["kind"] == kind]
         if noun == "connector_delivery" and not found:
-            if not said["selected_providers"]:
+            if not bodies["selected_providers"]:
                 continue
-            found = [await _first_delivery(store, said.get("delivery_id") or said["plan_id"])]
+            found = [await _first_delivery(store, bodies.get("delivery_id") or bodies["plan_id"])]
         if not found:
             return None
-        said |= _body(found[0])
+        bodies |= _body(found[0])
         _set(response, field, found, store.origin)
-    _set_plain(response, said)
+    _set_plain(response, bodies)
     return response
 
 
@@ -97,13 +97,11 @@ def _set(response: Any, field: str, rows: list[Row], origin: str) -> None:
         getattr(response, field).CopyFrom(record_of_row(rows[0], origin))
 
 
-def _set_plain(response: Any, said: dict[str, Any]) -> None:
-    """The fields beside the records, as the records say."""
+def _set_plain(response: Any, bodies: dict[str, Any]) -> None:
+    """The fields that say again what stands in the records."""
     fields = response.DESCRIPTOR.fields_by_name
     if "success" in fields:
-        response.success = said.get("success", not said["selected_providers"])
+        response.success = bodies.get("success", not bodies["selected_providers"])
     for name in ("event_id", "item_state"):
-        if name in fields and name in said:
-            setattr(response, name, said[name])
-    if "bulk_id" in fields:
-        response.bulk_id = new_id("gordackbulk")
+        if name in fields and name in bodies:
+            setattr(response, name, bodies[name])

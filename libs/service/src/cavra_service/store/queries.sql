@@ -82,8 +82,9 @@ SELECT value FROM counters WHERE name = :name;
 SELECT s.size, c.name, c.value FROM log_state s LEFT JOIN counters c ON c.name >= :prefix AND c.name < :after ORDER BY c.name;
 
 -- name: idempotency_key
--- What is known of a key that has not expired: the request's hash, the run that holds it, ids of records it wrote, the answer.
-SELECT request_hash, holder, written, response FROM idempotency_keys WHERE id = :id AND reserved_at > :expired;
+-- What is known of a key that has not expired: the request's hash, the run that holds it, ids of records it wrote, what its answer says
+-- beside them, the answer.
+SELECT request_hash, holder, written, said, response FROM idempotency_keys WHERE id = :id AND reserved_at > :expired;
 
 -- name: forget_idempotency_keys
 -- Remove a key if it has expired, and the oldest of the others that have, so many at most.
@@ -98,12 +99,12 @@ VALUES (:id, :request_hash, :holder, :reserved_at, '');
 
 -- name: take_over_idempotency_key
 -- Take a key from a run that ended without an answer, unless it has written since it was looked at.
-UPDATE idempotency_keys SET holder = :holder, written = ''
+UPDATE idempotency_keys SET holder = :holder, written = '', said = NULL
 WHERE id = :id AND holder = :from_holder AND written = :written AND response IS NULL;
 
 -- name: note_idempotency_key
--- Stands in every commit of a run: what it writes, if the key is still its own.
-UPDATE idempotency_keys SET written = written || :written WHERE id = :id AND holder = :holder;
+-- Stands in every commit of a run: what it writes and says beside it, if the key is still its own.
+UPDATE idempotency_keys SET written = written || :written, said = :said WHERE id = :id AND holder = :holder;
 
 -- name: answer_idempotency_key
 -- Keep the first result.

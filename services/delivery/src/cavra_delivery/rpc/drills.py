@@ -10,6 +10,7 @@ from cavra_evidence.ids import new_id
 from cavra_evidence.log import Entry
 from cavra_evidence.records.delivery import ConnectorDelivery
 from cavra_service.errors import Refused
+from cavra_service.idempotency import beside
 from cavra_service.identity import caller
 from cavra_service.store.deciding import decided
 from cavra_service.store.protocol import Commit, Statement
@@ -63,7 +64,9 @@ class Drills(Topic):
             report.schedule, routing, request.force, actor, plan_id, route_ids, now
         )
         plan = Plan([notification.draft], *notification_statements(notification))
-        response = pb.NotifyDrillResponse(schedule=encode.schedule_report(report), success=True)
+        response = pb.NotifyDrillResponse(schedule=encode.schedule_report(report))
+        beside(response)
+        response.success = True
         selected = notification.plan.selected_providers
         if not selected:
             entries = await self._store.commit(Commit(plan.drafts, plan.statements, plan.gauges))
@@ -108,11 +111,11 @@ class Drills(Topic):
             )
             for at, route in enumerate(request.routes)
         ]
+        response = pb.BatchAcknowledgeDrillsResponse(bulk_id=new_id("gordackbulk"))
+        beside(response)
         entries = await self._acknowledge(wanted)
-        return pb.BatchAcknowledgeDrillsResponse(
-            bulk_id=new_id("gordackbulk"),
-            acknowledgements=[record_of_entry(entry, self._store.origin) for entry in entries],
-        )
+        response.acknowledgements.extend(record_of_entry(entry, self._store.origin) for entry in entries)
+        return response
 
     async def _acknowledge(self, wanted: Sequence[_Wanted]) -> list[Entry]:
         """All or none, in one commit; decided again while others acknowledge the same."""
