@@ -1,18 +1,20 @@
 """Approved retries executed live, end to end: HTTP run request, claim, intent, permit, gRPC, POST to a receiver, records.
 
-Each service runs in a process of its own; receiver and callers share the machine with them. What is approved is prepared through the
-RPCs, in rounds, because a plan lists no more failures than fit into its record; only the runs are timed.
+Each service runs in a process of its own, and so does the receiver; they and the callers share the machine. All failures are acknowledged
+and approved through the RPCs first; only the runs are timed.
 """
 
 import asyncio
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeVar
 
 import aiohttp
+import orjson
 import uvloop
 from cavra.delivery.v1 import delivery_pb2
 from cavra.delivery.v1.delivery_pb2_grpc import DeliveryServiceStub
@@ -24,19 +26,21 @@ from cavra_evidence.records.retry import RetryIntent
 from cavra_evidence.times import moment
 from cavra_verify.canonical import parse
 
-from bench.processes import SERVICES, Processes, running
+from bench.processes import SERVICES, Processes, cpu_seconds, running
 from bench.row import Row, millis
 
 ITEMS: Final = 2_000
-ROUND: Final = 28
-"""Approvals of one round: what fits into one approval plan."""
-RUNS_AT_ONCE: Final = 2
+CALLERS: Final = 4
+AT_ONCE: Final = 16
+"""Callers who prepare."""
 RUN: Final = {
     "execute": True,
-    "max_retry_deliveries": ROUND // RUNS_AT_ONCE,
+    "max_retry_deliveries": 25,
     "retry_policy": {"allow_immediate_retry": True},
 }
 PATH: Final = "/runtime/go-pilot/rollback-drill-notifications/acknowledgements/audit-delivery/worker-run"
+
+T = TypeVar("T")
 
 
 def rows() -> Iterator[Row]:
@@ -47,9 +51,8 @@ def rows() -> Iterator[Row]:
 async def _measure(items: int) -> list[Row]:
     with tempfile.TemporaryDirectory() as folder:
         async with running(Path(folder), *SERVICES) as processes, Bench(processes) as bench:
-            for _ in range(items // ROUND):
-                await bench.round()
-            return await bench.figures()
+            await bench.prepare(items)
+            return await bench.run(items)
 
 
 class Bench:
@@ -63,10 +66,6 @@ class Bench:
         self._auditor = installation.caller("ada", "auditor")
         self._token = installation.token("erin", "operator")
         self._open = AsyncExitStack()
-        self._seconds = 0.0
-        self._delivered = 0
-        self._records = 0
-        self._used = dict.fromkeys(SERVICES, 0.0)
 
     async def __aenter__(self) -> Self:
         channels = {
@@ -85,69 +84,85 @@ class Bench:
     async def __aexit__(self, *exc: object) -> None:
         await self._open.aclose()
 
-    async def round(self) -> None:
-        """Prepare a plan's worth of approvals, then run them."""
-        self._processes.receiver.status = 503
-        await self._approve()
-        self._processes.receiver.status = 200
-        size, used, start = await self._size(), self._cpu(), time.perf_counter()
-        results = await asyncio.gather(*(self._run() for _ in range(RUNS_AT_ONCE)))
-        self._seconds += time.perf_counter() - start
-        for name, now in self._cpu().items():
-            self._used[name] += now - used[name]
-        self._records += await self._size() - size
-        self._delivered += sum(results)
-
-    async def _approve(self) -> None:
+    async def prepare(self, items: int) -> None:
+        """So many failures, acknowledged and approved."""
         deliver = delivery_pb2.DeliverAuditRequest(providers=["webhook"], retries=0)
-        await asyncio.gather(
-            *(self._planner.unary(self._delivery.DeliverAudit, deliver) for _ in range(ROUND))
-        )
-        plan = (await self._planner.unary(self._retry.PlanRetries, pb.PlanRetriesRequest())).plan
-        listed = parse(plan.canonical)["acknowledgement_audit_delivery_retry_plan"]["retry_decisions"]
-        names = [{"provider": "webhook", "delivery_id": one["delivery_id"]} for one in listed]
-        acknowledgements = [pb.AcknowledgeRetryRequest(retry_plan_id=plan.id, **name) for name in names]
-        await asyncio.gather(
-            *(self._planner.unary(self._retry.AcknowledgeRetry, one) for one in acknowledgements)
-        )
-        approval = (await self._planner.unary(self._retry.PlanApproval, pb.PlanApprovalRequest())).plan
-        decisions = [pb.DecideApprovalRequest(approval_plan_id=approval.id, **name) for name in names]
-        await asyncio.gather(*(self._approver.unary(self._retry.DecideApproval, one) for one in decisions))
+        await _each(range(items), lambda _: self._planner.unary(self._delivery.DeliverAudit, deliver))
+        acknowledged: set[str] = set()
+        while len(acknowledged) < items:
+            policy = pb.RetryPolicy(allow_immediate_retry=True)
+            request = pb.PlanRetriesRequest(retry_policy=policy)
+            plan = (await self._planner.unary(self._retry.PlanRetries, request)).plan
+            listed = parse(plan.canonical)["acknowledgement_audit_delivery_retry_plan"]["retry_decisions"]
+            fresh = {one["delivery_id"] for one in listed} - acknowledged
+            await _each(fresh, partial(self._acknowledge, plan.id))
+            acknowledged |= fresh
+        approved = 0
+        while approved < items:
+            approval = (await self._planner.unary(self._retry.PlanApproval, pb.PlanApprovalRequest())).plan
+            shown = parse(approval.canonical)["retry_execution_approval_plan"]["approval_decisions"]
+            asked = [one["delivery_id"] for one in shown if one["action"] == "request_approval"]
+            await _each(asked, partial(self._approve, approval.id))
+            approved += len(asked)
 
-    async def _run(self) -> int:
-        async with self._http.post(PATH, json=RUN) as answer:
-            answer.raise_for_status()
-            results = (await answer.json())["retry_results"]
-        return sum(one["execution_record"]["execution_status"] == "delivered" for one in results)
+    async def _acknowledge(self, plan_id: str, name: str) -> None:
+        request = pb.AcknowledgeRetryRequest(retry_plan_id=plan_id, provider="webhook", delivery_id=name)
+        await self._planner.unary(self._retry.AcknowledgeRetry, request)
+
+    async def _approve(self, plan_id: str, name: str) -> None:
+        request = pb.DecideApprovalRequest(approval_plan_id=plan_id, provider="webhook", delivery_id=name)
+        await self._approver.unary(self._retry.DecideApproval, request)
+
+    async def run(self, items: int) -> list[Row]:
+        """Run until nothing is left, and say what it took."""
+        await self._processes.receiver.answer(200)
+        size, used, start = await self._size(), self._cpu(), time.perf_counter()
+        ended = await asyncio.gather(*(self._caller() for _ in range(CALLERS)))
+        seconds = max(at for _, at in ended) - start
+        delivered = sum(count for count, _ in ended)
+        if delivered != items:
+            raise RuntimeError(f"delivered {delivered} of {items}")
+        spent = {name: now - used[name] for name, now in self._cpu().items()}
+        arrivals, sizes = await self._processes.receiver.arrivals()
+        taken = sorted(await self._latencies(arrivals))
+        rate = Row(f"retries executed live, {CALLERS} callers", delivered / seconds, "/s", "at least 500")
+        return [
+            rate,
+            Row("claim to receiver, p50", millis(taken, 0.5), "ms"),
+            Row("claim to receiver, p99", millis(taken, 0.99), "ms"),
+            Row("records of each delivery", (await self._size() - size) / delivered, "records"),
+            Row("body of each delivery", sum(sizes) / len(sizes), "bytes"),
+            *(
+                Row(f"processor time of {name}, each", seconds / delivered * 1e6, "us")
+                for name, seconds in spent.items()
+            ),
+        ]
+
+    async def _caller(self) -> tuple[int, float]:
+        """Runs until one finds nothing to send: (retries delivered, when the last of them was answered)."""
+        delivered, at = 0, 0.0
+        while True:
+            async with self._http.post(PATH, json=RUN) as answer:
+                answer.raise_for_status()
+                results = orjson.loads(await answer.read())["retry_results"]
+            if not results:
+                return delivered, at
+            delivered += sum(one["execution_record"]["execution_status"] == "delivered" for one in results)
+            at = time.perf_counter()
 
     async def _size(self) -> int:
         request = evidence.GetCheckpointRequest()
         return sum([(await self._auditor.unary(log.GetCheckpoint, request)).tree_size for log in self._logs])
 
     def _cpu(self) -> dict[str, float]:
-        return {name: self._processes.cpu_seconds(name) for name in SERVICES}
+        found = {name: self._processes.cpu_seconds(name) for name in SERVICES}
+        return found | {
+            "the receiver": cpu_seconds(self._processes.receiver.pid),
+            "the callers": time.process_time(),
+        }
 
-    async def figures(self) -> list[Row]:
-        """What all rounds add up to."""
-        taken = sorted(await self._latencies())
-        found = [
-            Row(
-                f"retries executed live, {RUNS_AT_ONCE} callers",
-                self._delivered / self._seconds,
-                "/s",
-                "at least 500",
-            ),
-            Row("claim to receiver, p50", millis(taken, 0.5), "ms"),
-            Row("claim to receiver, p99", millis(taken, 0.99), "ms"),
-            Row("records of each delivery", self._records / self._delivered, "records"),
-        ]
-        for name, seconds in self._used.items():
-            found.append(Row(f"processor time of {name}, each", seconds / self._delivered * 1e6, "us"))
-        return found
-
-    async def _latencies(self) -> list[float]:
+    async def _latencies(self, arrivals: dict[str, float]) -> list[float]:
         """Seconds from each claim to the arrival of its request."""
-        arrived = {one.headers.get("cavra-execution-id"): one.at for one in self._processes.receiver.received}
         kind = evidence.Filter(name="metadata_kind", value=RetryIntent.KIND.kind)
         request = evidence.ListRecordsRequest(filters=[kind], page_size=500)
         taken: list[float] = []
@@ -155,8 +170,18 @@ class Bench:
             page = await self._auditor.unary(self._logs[1].ListRecords, request)
             for record in page.records:
                 said = RetryIntent.read(record.canonical)
-                if said.execution_id in arrived:
-                    taken.append((arrived[said.execution_id] - moment(said.claimed_at)).total_seconds())
+                taken.append(arrivals[said.execution_id] - moment(said.claimed_at).timestamp())
             request.page_token = page.next_page_token
             if not request.page_token:
                 return taken
+
+
+async def _each(things: Iterable[T], call: Callable[[T], Awaitable[object]]) -> None:
+    """Call with each, some at once."""
+    waiting = iter(things)
+
+    async def one_after_another() -> None:
+        for thing in waiting:
+            await call(thing)
+
+    await asyncio.gather(*(one_after_another() for _ in range(AT_ONCE)))

@@ -8,11 +8,17 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
+from bench.receiver import Receiver
 from tests.support.installation import Installation
-from tests.support.receiver import Receiver
 
 ROOT = Path(__file__).parent.parent
 SERVICES = ("delivery", "retry", "recovery", "gateway")
+
+
+def cpu_seconds(pid: int) -> float:
+    """Processor time that a process has used."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 class Processes:
@@ -32,8 +38,7 @@ class Processes:
 
     def cpu_seconds(self, service: str) -> float:
         """Processor time that a service's process has used."""
-        fields = Path(f"/proc/{self.pids[service]}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return cpu_seconds(self.pids[service])
 
     def _environment(self) -> dict[str, str]:
         folder = self.installation.settings.data_dir
@@ -66,7 +71,7 @@ class Processes:
 async def running(folder: Path, *services: str) -> AsyncIterator[Processes]:
     """The services named, delivery first, and a receiver that answers every delivery with 503."""
     async with AsyncExitStack() as stack:
-        receiver = await stack.enter_async_context(Receiver(503))
+        receiver = await stack.enter_async_context(Receiver())
         processes = Processes(folder, receiver)
         for service in services:
             process = await processes.start(service)

@@ -64,7 +64,7 @@ async def test_an_immediate_policy_retries_what_failed_just_now(retry: Any) -> N
 
 async def test_planning_and_deciding_again_reaches_every_failure(retry: Any) -> None:
     everything = [(await retry.fail()).key for _ in range(150)]
-    acknowledged, approved = set(), set()
+    acknowledged, approved = set[str](), set[str]()
     while len(acknowledged) < len(everything):
         plan = await retry.plan()
         listed = plan["acknowledgement_audit_delivery_retry_plan"]["retry_decisions"]
