@@ -1,4 +1,4 @@
-"""Runs the benches and prints one table. `python bench/run.py [name ...]` runs those named: codec, store, rpc, execution, gateway."""
+"""Runs the benches and prints one table. `python bench/run.py [name ...]` runs those named of BENCHES."""
 
 import sys
 from importlib import import_module
@@ -6,7 +6,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-BENCHES = ("codec", "store", "rpc", "execution", "gateway")
+BENCHES = ("codec", "store", "rpc", "execution", "gateway", "verify")
 
 
 def main(names: list[str]) -> None:

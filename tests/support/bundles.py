@@ -181,9 +181,13 @@ class Forger:
     So what refutes the result is the claim that the change breaks, and nothing cheaper.
     """
 
-    def __init__(self, chain: ClosedChain) -> None:
+    def __init__(self, chain: ClosedChain, rename: tuple[bytes, bytes] = (b"", b"")) -> None:
+        """`rename` replaces a part of every text, so that one chain serves as many."""
         self._chain = chain
-        self.pages = [Page(service, json.loads(one.canonical)) for service, one in _in_causal_order(chain)]
+        self.pages = [
+            Page(service, json.loads(one.canonical.replace(*rename) if rename[0] else one.canonical))
+            for service, one in _in_causal_order(chain)
+        ]
 
     def all(self, noun: str) -> list[Page]:
         """Every record of a kind, in log order."""

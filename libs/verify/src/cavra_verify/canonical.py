@@ -2,6 +2,7 @@
 
 import json
 import re
+from functools import lru_cache
 from typing import Any
 
 MAX_SAFE_INTEGER = 2**53 - 1
@@ -96,6 +97,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return document
 
 
+@lru_cache(maxsize=4096)  # Counts, codes and sequence numbers come again and again.
 def _integer(text: str) -> int:
     # Seventeen characters hold every safe integer; more would only cost time to convert.
     return _bound(int(text)) if len(text) <= 17 else _refuse_number(text)

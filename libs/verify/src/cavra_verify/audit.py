@@ -1,0 +1,343 @@
+"""The audit: whole logs replayed record by record, and what they say of each other reconciled from both sides.
+
+A bundle shows one chain and proves that it stands in the logs; only a replay shows that nothing else stands there.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Any, Final
+
+from cavra_verify.canonical import CanonicalError, parse
+from cavra_verify.chain import opened
+from cavra_verify.kinds import BY_KIND, BY_NOUN, Kind
+from cavra_verify.merkle import Frontier, leaf_hash
+from cavra_verify.policy import PinnedLog, Policy
+from cavra_verify.signatures import RECORD_TYPE, SignatureError, verify_signature
+
+AUDIT_SCHEMA: Final = "cavra.audit-report.v1"
+_MOST_LISTED: Final = 200
+
+Entry = tuple[int, bytes, bytes]
+"""(index, canonical bytes, signature); the signature is empty on a kind that is not signed."""
+
+_INTENT: Final = BY_NOUN["retry_intent"].kind
+_EXECUTION: Final = BY_NOUN["execution_record"].kind
+_DELIVERY: Final = BY_NOUN["connector_delivery"].kind
+
+
+@dataclass(slots=True)
+class Findings:
+    """What speaks against the logs: the first ones by text, all by number."""
+
+    count: int = 0
+    listed: list[str] = field(default_factory=list)
+
+    def add(self, text: str) -> None:
+        """One more."""
+        self.count += 1
+        if len(self.listed) < _MOST_LISTED:
+            self.listed.append(text)
+
+
+@dataclass(frozen=True, slots=True)
+class LogReport:
+    """One log in numbers."""
+
+    origin: str
+    tree_size: int
+    """Size of its signed checkpoint: records beyond it are not looked at. 0 when no pinned key signed it."""
+    records: int
+    traces: int
+    kinds: Mapping[str, int]
+    """Records by noun."""
+    unchecked_causes: int
+    """Causes in logs that were not replayed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What an audit found."""
+
+    logs: tuple[LogReport, ...]
+    violations: Findings
+    gaps: Findings
+    """Indexes and links that are missing."""
+    intents: int
+    executions: int
+    open_intents: tuple[str, ...]
+    """Executions that were begun and have no end up to the heads, at most 200: not wrong, but to be looked at."""
+    unreconciled: tuple[str, ...]
+    """Services whose logs were not replayed, so that nothing was held against them."""
+
+    @property
+    def exit_code(self) -> int:
+        """0 nothing found, 1 violations or gaps, 2 a log that the policy pins was not replayed."""
+        if self.violations.count or self.gaps.count:
+            return 1
+        return 2 if self.unreconciled else 0
+
+    def document(self) -> dict[str, Any]:
+        """The report for programs."""
+        return {
+            "schema_version": AUDIT_SCHEMA,
+            "status": ("verified", "refuted", "unchecked")[self.exit_code],
+            "logs": [
+                {
+                    "origin": one.origin,
+                    "tree_size": one.tree_size,
+                    "records": one.records,
+                    "traces": one.traces,
+                    "kinds": dict(one.kinds),
+                    "unchecked_causes": one.unchecked_causes,
+                }
+                for one in self.logs
+            ],
+            "violation_count": self.violations.count,
+            "violations": list(self.violations.listed),
+            "gap_count": self.gaps.count,
+            "gaps": list(self.gaps.listed),
+            "intents": self.intents,
+            "executions": self.executions,
+            "open_intents": list(self.open_intents),
+            "unreconciled": list(self.unreconciled),
+        }
+
+
+@dataclass(slots=True)
+class _Replayed:
+    """What of a log has to be remembered: about 150 bytes a record, and 250 a trace."""
+
+    log: PinnedLog
+    size: int = 0
+    records: int = 0
+    kinds: Counter[str] = field(default_factory=Counter)
+    hashes: set[bytes] = field(default_factory=set)
+    heads: dict[str, tuple[int, str]] = field(default_factory=dict)
+    """Trace -> (records so far, hash of the newest)."""
+    elsewhere: dict[str, set[bytes]] = field(default_factory=dict)
+    """Service -> hashes of its records that are named here."""
+    last_created_at: str = ""
+
+
+class Audit:
+    """Replays one log after another, then holds them against each other."""
+
+    def __init__(self, policy: Policy, *, signatures: bool = True) -> None:
+        """`signatures`: whether each signed record's own signature is checked too. The checkpoint's always is, and covers them all."""
+        self._policy = policy
+        self._signatures = signatures
+        self._logs: dict[str, _Replayed] = {}
+        self._violations = Findings()
+        self._gaps = Findings()
+        self._intents: dict[str, tuple[str, str, str]] = {}
+        """Execution -> (item digest, completing decision, provider)."""
+        self._executions: dict[str, tuple[str, str]] = {}
+        """Execution -> (status, delivery)."""
+        self._sent: dict[str, tuple[str, str]] = {}
+        """Execution -> (delivery, outcome)."""
+
+    def replay(
+        self, origin: str, entries: Iterable[Entry], checkpoint: str, since: Sequence[str] = ()
+    ) -> None:
+        """Read one log from its first record up to its signed checkpoint.
+
+        `since` are checkpoints of the same log that the auditor kept: the log must have had their roots at their sizes. Raises KeyError
+        for an origin that the policy does not pin; all else is a finding.
+        """
+        log = self._policy.logs[origin]
+        state = self._logs[origin] = _Replayed(log)
+        try:
+            head = opened(checkpoint, log)
+            kept = {one.size: one.root for one in (opened(note, log) for note in since)}
+        except SignatureError as error:
+            self._violations.add(f"{origin}: {error}")
+            return
+        state.size = head.size
+        kept[head.size] = head.root
+        roots: list[bytes] = []
+        for index, data, signature in entries:
+            if index >= head.size:
+                break
+            if index != state.records:
+                self._gaps.add(f"{origin}: got record {index}, expected {state.records}")
+                return
+            digest = leaf_hash(data)
+            _grow(roots, index, digest)
+            state.records += 1
+            if state.records in kept:
+                self._compare(state, roots, kept[state.records])
+            self._record(state, index, data, signature, digest)
+        if state.records != head.size:
+            self._gaps.add(f"{origin}: got {state.records} records, expected {head.size}")
+
+    def _compare(self, state: _Replayed, roots: Sequence[bytes], expected: bytes) -> None:
+        root = Frontier(state.records, tuple(roots)).root()
+        if root != expected:
+            self._violations.add(
+                f"{state.log.origin}: got root {root.hex()} at {state.records}, expected {expected.hex()}"
+            )
+
+    def _record(self, state: _Replayed, index: int, data: bytes, signature: bytes, digest: bytes) -> None:
+        try:
+            document = parse(data)
+            kind = BY_KIND[document["metadata_kind"]]
+            self._links(state, index, document, digest)
+            self._checks(state, index, document, kind)
+            if kind.kind in _RECONCILED:
+                _RECONCILED[kind.kind](self, document, f"{state.log.origin} {index}")
+        except CanonicalError as error:
+            self._violations.add(f"{state.log.origin} {index}: {error}")
+            return
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            self._violations.add(
+                f"{state.log.origin} {index}: got a record without the shape of its kind ({error!s:.80})"
+            )
+            return
+        if kind.signed and self._signatures and not _is_signed(state.log, index, data, signature):
+            self._violations.add(f"{state.log.origin} {index}: got a signature by no key that is good there")
+        if signature and not kind.signed:
+            self._violations.add(f"{state.log.origin} {index}: got a signature on a kind that has none")
+
+    def _checks(self, state: _Replayed, index: int, document: Mapping[str, Any], kind: Kind) -> None:
+        state.kinds[kind.noun] += 1
+        where = f"{state.log.origin} {index}"
+        if kind.noun not in state.log.kinds:
+            self._violations.add(f"{where}: got a {kind.noun}, which this log may not hold")
+        if document[kind.key][kind.id_field] != document["session_id"]:
+            self._violations.add(f"{where}: got another id in the record than in its envelope")
+        if document["created_at"] < state.last_created_at:
+            self._violations.add(
+                f"{where}: got {document['created_at']}, expected a time not before the last"
+            )
+        state.last_created_at = document["created_at"]
+
+    def _links(self, state: _Replayed, index: int, document: Mapping[str, Any], digest: bytes) -> None:
+        own, hashes = state.log.service, state.hashes
+        for cause in document["causes"]:
+            service, named = BY_KIND[cause["kind"]].log, bytes.fromhex(cause["record_hash"])
+            if service in ("", own):
+                if named not in hashes:
+                    self._violations.add(
+                        f"{state.log.origin} {index}: got cause {cause['id']}, expected an earlier record"
+                    )
+            else:
+                state.elsewhere.setdefault(service, set()).add(named)
+        hashes.add(digest)
+        chains, heads = document["chains"], state.heads
+        if len(chains) != len(document["trace_ids"]):
+            self._violations.add(f"{state.log.origin} {index}: got links for other traces than it names")
+        for trace in document["trace_ids"]:
+            seq, prev = heads.get(trace, (0, ""))
+            link = chains[trace]
+            if link["seq"] != seq or link["prev"] != prev:
+                self._gaps.add(
+                    f"{state.log.origin} {index}: got link {link['seq']} of {trace}, expected {seq}"
+                )
+            heads[trace] = (seq + 1, digest.hex())
+
+    def _intent(self, document: Mapping[str, Any], where: str) -> None:
+        body = document["retry_intent"]
+        if body["execution_id"] in self._intents:
+            self._violations.add(f"{where}: got a second intent of {body['execution_id']}")
+        self._intents[body["execution_id"]] = (
+            body["item_digest"],
+            body["approval_decision_id"],
+            body["provider"],
+        )
+
+    def _execution(self, document: Mapping[str, Any], where: str) -> None:
+        body = document["retry_execution_record"]
+        if body["execution_id"] in self._executions:
+            self._violations.add(f"{where}: got a second record of {body['execution_id']}")
+        self._executions[body["execution_id"]] = (body["execution_status"], body["delivery_metadata_id"])
+
+    def _delivery(self, document: Mapping[str, Any], where: str) -> None:
+        body = document["delivery"]
+        execution_id = body["execution_id"]
+        if not execution_id:
+            return
+        if execution_id in self._sent:
+            self._violations.add(f"{where}: got a second delivery of {execution_id}")
+        self._sent[execution_id] = (body["session_id"], body["deliveries"][0]["outcome"])
+
+    def report(self) -> Report:
+        """What was found, with the logs held against each other."""
+        self._reconcile()
+        replayed = {state.log.service for state in self._logs.values()}
+        missing = {log.service for log in self._policy.logs.values()} - replayed
+        waiting = [one for one in self._intents if one not in self._executions]
+        return Report(
+            tuple(self._log_report(state) for state in self._logs.values()),
+            self._violations,
+            self._gaps,
+            len(self._intents),
+            len(self._executions),
+            tuple(waiting[:_MOST_LISTED]),
+            tuple(sorted(missing)),
+        )
+
+    def _log_report(self, state: _Replayed) -> LogReport:
+        hashes = {one.log.service: one.hashes for one in self._logs.values()}
+        unchecked = 0
+        for service, named in state.elsewhere.items():
+            if service not in hashes:
+                unchecked += len(named)
+                continue
+            for one in named - hashes[service]:
+                self._violations.add(
+                    f"{state.log.origin}: got cause {one.hex()}, expected it in the log of {service}"
+                )
+        return LogReport(
+            state.log.origin, state.size, state.records, len(state.heads), dict(state.kinds), unchecked
+        )
+
+    def _reconcile(self) -> None:
+        """Every approval has one claim at most, every execution its intent; every retry sent its execution, and the reverse."""
+        replayed = {state.log.service for state in self._logs.values()}
+        if "retry" in replayed:
+            for at, what in ((0, "item"), (1, "completing decision")):
+                for value, times in Counter(intent[at] for intent in self._intents.values()).items():
+                    if times > 1:
+                        self._violations.add(f"retry: got {times} intents on {what} {value}, expected one")
+            for execution_id in self._executions.keys() - self._intents.keys():
+                self._violations.add(f"retry: got execution {execution_id} without its intent")
+        if {"retry", "delivery"} <= replayed:
+            self._reconcile_sends()
+
+    def _reconcile_sends(self) -> None:
+        for execution_id, (delivery_id, outcome) in self._sent.items():
+            if execution_id not in self._intents:
+                self._violations.add(f"delivery: got {delivery_id} sent without an intent of {execution_id}")
+            told = self._executions.get(execution_id)
+            if told is not None and told != (outcome, delivery_id):
+                self._violations.add(
+                    f"retry: got {execution_id} told as {told[0]}, expected {outcome}, as {delivery_id} says"
+                )
+        for execution_id, (status, delivery_id) in self._executions.items():
+            if delivery_id and execution_id not in self._sent:
+                self._violations.add(f"retry: got {execution_id} {status} without its delivery {delivery_id}")
+
+
+_RECONCILED: Final = {_INTENT: Audit._intent, _EXECUTION: Audit._execution, _DELIVERY: Audit._delivery}
+
+
+def _grow(roots: list[bytes], index: int, node: bytes) -> None:
+    """Add one leaf to the roots of complete subtrees: `merkle.Frontier.append` without what a replay throws away."""
+    while index & 1:
+        node = sha256(b"\x01" + roots.pop() + node).digest()
+        index >>= 1
+    roots.append(node)
+
+
+def _is_signed(log: PinnedLog, index: int, data: bytes, signature: bytes) -> bool:
+    for key in log.keys:
+        if key.revoked or not key.signs_record(index):
+            continue
+        try:
+            verify_signature(key.public, signature, RECORD_TYPE, data)
+        except SignatureError:
+            continue
+        return True
+    return False

@@ -1,0 +1,195 @@
+"""Whole logs, replayed: what a bundle cannot show, because it is not in it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import pytest
+from cavra_verify.audit import Audit, Entry, Report
+from cavra_verify.policy import Policy
+from cavra_verify.signatures import RECORD_TYPE
+
+from tests.support.bundles import Forger, checkpoint_of, forged
+from tests.support.closed_chain import SERVICES, ClosedChain, Kept, KeptLog
+
+
+def entries(log: KeptLog) -> list[Entry]:
+    """The log as a replay reads it."""
+    return [(index, one.canonical, one.signature) for index, one in enumerate(log.records)]
+
+
+def audited(chain: ClosedChain, policy: Policy, services: Sequence[str] = SERVICES) -> Report:
+    """The report on some of the logs."""
+    audit = Audit(policy)
+    for service in services:
+        log = chain.logs[service]
+        audit.replay(log.origin, entries(log), checkpoint_of(log))
+    return audit.report()
+
+
+def test_the_logs_as_the_services_wrote_them_reconcile(chain: ClosedChain, policy: Policy) -> None:
+    report = audited(chain, policy)
+    assert (report.violations.listed, report.gaps.listed, report.exit_code) == ([], [], 0)
+    assert [log.records for log in report.logs] == [10, 18, 3]
+    assert (report.intents, report.executions, report.open_intents) == (2, 2, ())
+    assert report.document()["status"] == "verified"
+
+
+def test_one_log_alone_holds_but_is_not_held_against_the_others(chain: ClosedChain, policy: Policy) -> None:
+    report = audited(chain, policy, ["retry"])
+    assert (report.violations.count, report.gaps.count, report.exit_code) == (0, 0, 2)
+    assert report.unreconciled == ("delivery", "recovery")
+    assert report.logs[0].unchecked_causes > 0
+
+
+def _sent_unasked(forger: Forger) -> None:
+    sent = forger.one("connector_delivery")
+    body_id = "gordackretryexec-01a20000000000000000000000f1"
+    forger.add(sent, "rcd-01a20000000000000000000000f2", sent, execution_id=body_id).forget("retry_intent")
+
+
+def _sent_twice(forger: Forger) -> None:
+    sent = forger.one("connector_delivery")
+    forger.add(sent, "rcd-01a20000000000000000000000f3", sent)
+
+
+def _never_sent(forger: Forger) -> None:
+    forger.pages.remove(forger.one("connector_delivery"))
+
+
+def _told_otherwise(forger: Forger) -> None:
+    forger.one("execution_record").set(execution_status="failed", delivery_success=False)
+
+
+def _executed_without_an_intent(forger: Forger) -> None:
+    forger.pages.remove(forger.one("retry_intent"))
+
+
+def _one_approval_claimed_twice(forger: Forger) -> None:
+    intent = forger.one("retry_intent")
+    execution_id = "gordackretryexec-01a20000000000000000000000f4"
+    forger.add(intent, "gordackretryintent-01a20000000000000000000000f5", intent, execution_id=execution_id)
+
+
+def _a_cause_that_never_was(forger: Forger) -> None:
+    for cause in forger.one("closure").document["causes"]:
+        cause["id"] = "rcd-01a20000000000000000000000f6"
+        cause["record_hash"] = "f" * 64
+
+
+def _a_cause_that_comes_later(forger: Forger) -> None:
+    forger.move(forger.one("execution_record"), forger.one("retry_ack"))
+
+
+def _a_kind_of_another_log(forger: Forger) -> None:
+    moved = forger.add(
+        forger.one("retry_ack"), "gordackretryack-01a20000000000000000000000f7", forger.pages[-1]
+    )
+    moved.service = "recovery"
+
+
+def _a_clock_set_back(forger: Forger) -> None:
+    forger.one("closure").document["created_at"] = "2020-01-01T00:00:00.000000+00:00"
+
+
+def _a_record_without_shape(forger: Forger) -> None:
+    del forger.one("execution_record").body["execution_status"]
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (_sent_unasked, "sent without an intent"),
+        (_sent_twice, "a second delivery"),
+        (_never_sent, "without its delivery"),
+        (_told_otherwise, "told as failed"),
+        (_executed_without_an_intent, "without its intent"),
+        (_one_approval_claimed_twice, "2 intents on item"),
+        (_one_approval_claimed_twice, "2 intents on completing decision"),
+        (_a_cause_that_never_was, "expected it in the log of"),
+        (_a_cause_that_comes_later, "expected an earlier record"),
+        (_a_kind_of_another_log, "which this log may not hold"),
+        (_a_clock_set_back, "expected a time not before the last"),
+        (_a_record_without_shape, "without the shape"),
+    ],
+    ids=lambda value: value.__name__[1:] if callable(value) else value.replace(" ", "-"),
+)
+def test_what_services_sign_and_do_not_bear_out_is_a_violation(
+    chain: ClosedChain, policy: Policy, change: Callable[[Forger], None], says: str
+) -> None:
+    report = audited(forged(chain, change), policy)
+    assert any(says in one for one in report.violations.listed), report.violations.listed
+    assert report.exit_code == 1
+
+
+def test_an_intent_without_an_end_is_named(chain: ClosedChain, policy: Policy) -> None:
+    def undone(forger: Forger) -> None:
+        for noun in ("execution_record", "closure"):
+            for page in forger.all(noun)[-1:]:
+                forger.pages.remove(page)
+
+    report = audited(forged(chain, undone), policy)
+    assert (report.violations.listed, len(report.open_intents)) == ([], 1)
+
+
+def changed(chain: ClosedChain, policy: Policy, made: list[Entry]) -> Report:
+    """The report on recovery's log read as `made`, under its true checkpoint."""
+    audit = Audit(policy)
+    audit.replay(chain.logs["recovery"].origin, made, checkpoint_of(chain.logs["recovery"]))
+    return audit.report()
+
+
+def test_what_a_store_lost_or_changed_is_found(chain: ClosedChain, policy: Policy) -> None:
+    true = entries(chain.logs["recovery"])
+    assert changed(chain, policy, true).violations.count == 0
+    assert changed(chain, policy, true[:-1]).gaps.listed == [
+        "cavra.local/recovery: got 2 records, expected 3"
+    ]
+    assert changed(chain, policy, true[1:]).gaps.listed == ["cavra.local/recovery: got record 1, expected 0"]
+    index, data, signature = true[1]
+    other = data.replace(b'"deferred"', b'"resolved"')
+    assert any(
+        "root" in one
+        for one in changed(chain, policy, [true[0], (index, other, signature), true[2]]).violations.listed
+    )
+    found = changed(chain, policy, [true[0], (index, data, bytes(64)), true[2]]).violations.listed
+    assert found == ["cavra.local/recovery 1: got a signature by no key that is good there"]
+    found = changed(chain, policy, [(0, true[0][1], bytes(64)), *true[1:]]).violations.listed
+    assert found == ["cavra.local/recovery 0: got a signature on a kind that has none"]
+
+
+def test_bytes_that_are_not_canonical_are_found_though_the_log_signed_them(
+    chain: ClosedChain, policy: Policy
+) -> None:
+    log = chain.logs["recovery"]
+    data = log.records[-1].canonical.replace(b'"decision_count":0', b'"decision_count":0.5')
+    records = (*log.records[:-1], Kept(data, log.signer.sign(RECORD_TYPE, data)))
+    altered = replace(chain, logs={**chain.logs, "recovery": replace(log, records=records)})
+    (found,) = audited(altered, policy).violations.listed
+    assert "not a safe integer" in found
+
+
+def test_a_log_is_read_up_to_its_checkpoint_and_held_against_those_that_were_kept(
+    chain: ClosedChain, policy: Policy
+) -> None:
+    log = chain.logs["recovery"]
+    audit = Audit(policy)
+    audit.replay(log.origin, entries(log), checkpoint_of(log, 2), [checkpoint_of(log, 1)])
+    report = audit.report()
+    assert (report.logs[0].records, report.violations.count, report.gaps.count) == (2, 0, 0)
+
+    def otherwise(forger: Forger) -> None:
+        forger.one("playbook").set(lookback_hours=25)
+
+    rewritten = forged(chain, otherwise).logs["recovery"]
+    audit = Audit(policy)
+    audit.replay(log.origin, entries(rewritten), checkpoint_of(rewritten), [checkpoint_of(log, 2)])
+    (found,) = audit.report().violations.listed
+    assert "at 2, expected" in found
+
+
+def test_a_checkpoint_by_no_pinned_key_ends_the_replay(chain: ClosedChain, policy: Policy) -> None:
+    audit = Audit(policy)
+    log, other = chain.logs["recovery"], chain.logs["retry"]
+    audit.replay(log.origin, entries(log), checkpoint_of(log, signer=other.signer))
+    report = audit.report()
+    assert (report.logs[0].tree_size, report.violations.count, report.exit_code) == (0, 1, 1)
