@@ -8,17 +8,32 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
 import uvicorn
+from cavra_service.errors import Refused
 from cavra_service.identity import TokenVerifier
 from cavra_service.runtime import Service
 from cavra_service.settings import Settings
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from cavra_gateway.app import create_app
 from cavra_gateway.limits import Limits
+from cavra_gateway.problems import problem
 from cavra_gateway.services import connected
 from cavra_gateway.session import Gateway
 from cavra_gateway.settings import GatewaySettings
 
 _BACKLOG = 2048
+
+
+class _Protocol(HttpToolsProtocol):
+    """HTTP that says as a problem, too, that what arrived is no HTTP."""
+
+    def send_400_response(self, msg: str) -> None:
+        """See HttpToolsProtocol."""
+        refusal = problem(Refused("invalid_value", "the request is not HTTP/1.1"))
+        headers = [*refusal.raw_headers, (b"connection", b"close")]
+        lines = [b"HTTP/1.1 400 Bad Request", *(name + b": " + value for name, value in headers)]
+        self.transport.write(b"\r\n".join([*lines, b"", bytes(refusal.body)]))
+        self.transport.close()
 
 
 class _Server(uvicorn.Server):
@@ -48,7 +63,7 @@ async def start(settings: Settings) -> AsyncIterator[str]:
         app.openapi()  # Made once, before anybody waits for it.
         config = uvicorn.Config(
             app,
-            http="httptools",
+            http=_Protocol,
             ws="none",
             lifespan="off",
             log_config=None,

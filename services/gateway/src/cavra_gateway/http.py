@@ -16,6 +16,7 @@ from fastapi import Request
 from fastapi.exceptions import HTTPException, RequestValidationError
 from fastapi.responses import Response
 from fastapi.routing import APIRoute
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from cavra_gateway.access import ROLES
@@ -43,6 +44,8 @@ class OpenRoute(APIRoute):
             except asyncio.CancelledError:
                 # Only the server cancels a request: it stops, and waits no longer. What was begun behind it goes on.
                 return problem(Refused("service_unavailable", "the gateway is stopping"))
+            except ClientDisconnect:
+                return problem(Refused("invalid_body", "the body did not arrive whole"))
             except RequestValidationError as error:
                 return problem(of_validation(error.errors()))
             except Exception as error:
