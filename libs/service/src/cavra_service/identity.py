@@ -6,6 +6,7 @@ public keys and each service's; `<service>/` that service's signing key and the 
 
 import base64
 import json
+import re
 import time
 import warnings
 from collections import OrderedDict
@@ -35,6 +36,7 @@ from cavra_service.settings import Settings
 ROLES: Final = ("operator", "approver", "auditor", "service")
 SERVICES: Final = ("delivery", "retry", "recovery")
 _ALGORITHM: Final = "Ed25519"
+_HALF: Final = re.compile("[\ud800-\udfff]")
 _CACHE_LIMIT: Final = 4096
 _MOST_CHARACTERS: Final = 16 * 1024
 
@@ -219,7 +221,8 @@ def _provider(settings: Settings) -> Issuer:
 
 
 def _are_texts(claim: Any) -> bool:
-    return isinstance(claim, list) and all(isinstance(item, str) for item in claim)
+    """Whether it is a list of texts that can be written: JSON's escapes can stand for half a character."""
+    return isinstance(claim, list) and all(isinstance(item, str) and not _HALF.search(item) for item in claim)
 
 
 class LocalIssuer:
@@ -263,14 +266,17 @@ class LocalIssuer:
         folder = self._settings.identity
         for service in SERVICES:
             signer = load_signer(self._settings, service)
-            (folder / "trust" / f"{service}.pub").write_text(signer.public.hex())
+            trusted = folder / "trust" / f"{service}.pub"
+            # A list that ends with this key holds the ones before it too.
+            if not trusted.exists() or signer.public.hex() not in trusted.read_text().rpartition("\n")[2]:
+                trusted.write_text(signer.public.hex())
             token = self.token(f"service:{service}", ["service"], ttl_seconds=366 * 24 * 3600)
             write_private(folder / service / "token", token.encode())
 
 
-def load_signer(settings: Settings, service: str) -> Signer:
+def load_signer(settings: Settings, service: str, file: str = "signing.pem") -> Signer:
     """A service's signing key, made on first use and kept outside its store."""
-    path = settings.identity / service / "signing.pem"
+    path = settings.identity / service / file
     if not path.exists():
         pem = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         write_private(path, pem)
