@@ -1,0 +1,346 @@
+"""Approvals under random people, times, changes and crashes: the running services against a model of the specification.
+
+CAVRA_MODEL_EXAMPLES and CAVRA_MODEL_STEPS ask for more and longer stories, each time others.
+"""
+
+import os
+from pathlib import Path
+from typing import Any, Final
+
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import initialize, precondition
+
+from tests.model.commands import (
+    Acknowledge,
+    Command,
+    Decide,
+    Deliver,
+    PlanApproval,
+    PlanRetries,
+    Resolve,
+    Run,
+    sent,
+)
+from tests.model.house import PROVIDERS, House
+from tests.model.machine import PEOPLE, Held, Machine, explained, gone, newest, settled, step, together
+from tests.model.oracle import Oracle
+from tests.model.reference import CEILING, Failure, Model, Verb, expect
+
+MOODS: Final = ("delivered", "failed", "failed", "unknown")
+_EXAMPLES: Final = int(os.environ.get("CAVRA_MODEL_EXAMPLES", "0"))
+_STEPS: Final = int(os.environ.get("CAVRA_MODEL_STEPS", "30"))
+
+people = st.sampled_from(PEOPLE)
+moods = st.sampled_from(MOODS)
+either = st.integers(0, 1)
+which = st.integers(0, 60)
+minutes = st.sampled_from([1, 14, 15, 30, 59, 60, 61, 240])
+attempts = st.sampled_from([2, 3, CEILING, CEILING, CEILING + 1])
+verbs: st.SearchStrategy[Verb] = st.sampled_from(
+    ["approved", "approved", "approved", "denied", "deferred", "expired", "revoked"]
+)
+LATE: Final = ("retry.before_claim", "retry.claimed", "retry.permitted", "retry.answered", "retry.executed")
+STEPS: Final = ("before_attempt", "attempted", "answered", "recorded")
+
+
+class Approvals(Machine):
+    """People, time, faults."""
+
+    @initialize(required=st.sampled_from([1, 1, 2, 3]), failed=st.integers(0, 3))
+    def open(self, required: int, failed: int) -> None:
+        """A new installation, in which some deliveries failed already."""
+        self.story.append(f"  open(required={required}, failed={failed})")
+        self.model = Model(required, destinations={name: (f"/{name}", "webhook", "1") for name in PROVIDERS})
+        self.house = House(Path(self.folder.name), required)
+        self.oracle = Oracle(self.house)
+        self.do(self.house.open())
+        for at in range(failed):
+            self.command(Deliver("ada", 0, PROVIDERS[at % 2], "failed"))
+
+    # People.
+
+    @step(who=people, at=either, provider=st.sampled_from(PROVIDERS), mood=moods)
+    @precondition(lambda self: len(self.model.failures) < 5 and not self.model.down)
+    def deliver(self, who: str, at: int, provider: str, mood: str) -> None:
+        if self.model.destinations[provider] is not None:
+            self.command(Deliver(who, at, provider, mood))
+
+    @step(who=people, at=either, most=attempts, immediate=st.booleans())
+    def plan(self, who: str, at: int, most: int, immediate: bool) -> None:
+        self.command(PlanRetries(who, at, most, immediate))
+
+    @step(
+        who=people,
+        at=either,
+        plan=which,
+        failure=which,
+        state=st.sampled_from(["accepted", "accepted", "resolved", "deferred", "escalated", "dismissed"]),
+    )
+    @precondition(lambda self: self.model.plans and self.model.failures)
+    def acknowledge(self, who: str, at: int, plan: int, failure: int, state: str) -> None:
+        plan_id = newest(list(self.model.plans), plan)
+        self.command(Acknowledge(who, at, plan_id, self.failure(failure), state))
+
+    @step(who=people, at=either, more=st.sampled_from([-1, 0, 0, 0, 1]), minutes=minutes)
+    def plan_approval(self, who: str, at: int, more: int, minutes: int) -> None:
+        self.command(PlanApproval(who, at, max(1, self.model.required + more), minutes))
+
+    @step(who=people, at=either, plan=which, failure=which, verb=verbs, digest=st.sampled_from("-=!"))
+    @precondition(lambda self: self.model.approvals and self.model.failures)
+    def decide(self, who: str, at: int, plan: int, failure: int, verb: Verb, digest: str) -> None:
+        self.command(self.decision(who, at, plan, failure, verb, digest))
+
+    def decision(self, who: str, at: int, plan: int, failure: int, verb: Verb, digest: str) -> Decide:
+        """A decision that names no digest (-), the right one (=) or another (!)."""
+        plan_id = newest(list(self.model.approvals), plan)
+        listed = self.model.approvals[plan_id][1]
+        key = list(listed)[failure % len(listed)] if listed else self.failure(failure)
+        item = listed.get(key)
+        named = {"-": "", "=": item.digest if item else "", "!": "0" * 64}[digest]
+        return Decide(who, at, plan_id, key, verb, named)
+
+    @step(
+        who=people,
+        at=either,
+        execute=st.booleans(),
+        most=attempts,
+        immediate=st.booleans(),
+        cap=st.integers(1, 3),
+        mood=moods,
+    )
+    def run(self, **asked: Any) -> None:
+        self.command(Run(**asked))
+
+    @step(who=people, at=either, cap=st.integers(1, 3), mood=moods)
+    @precondition(lambda self: not self.model.down and self.executors())
+    def run_approved(self, who: str, at: int, cap: int, mood: str) -> None:
+        who, _ = self.would_send(who)
+        self.command(Run(who, at, execute=True, most=CEILING, immediate=True, cap=cap, mood=mood))
+
+    @step(who=people, at=either, execution=which, outcome=st.sampled_from(["delivered", "not_delivered"]))
+    @precondition(lambda self: self.model.executions)
+    def resolve(self, who: str, at: int, execution: int, outcome: str) -> None:
+        self.command(Resolve(who, at, newest(list(self.model.executions), execution), outcome))
+
+    @step(who=people, at=either, unknown=which, outcome=st.sampled_from(["delivered", "not_delivered"]))
+    @precondition(lambda self: self.unresolved())
+    def resolve_unknown(self, who: str, at: int, unknown: int, outcome: str) -> None:
+        self.command(Resolve(who, at, newest(self.unresolved(), unknown), outcome))
+
+    @step(at=either, shift=which)
+    @precondition(lambda self: self.model.failures and not self.model.down)
+    def review_all(self, at: int, shift: int) -> None:
+        """Whoever it takes brings every failure as far as the rules allow."""
+        planner, reviewer, scheduler, *approvers = PEOPLE[shift % 7 :] + PEOPLE[: shift % 7]
+        self.command(PlanRetries(planner, at, CEILING, True))
+        plan_id = max(self.model.plans, key=lambda one: self.model.plans[one].index)
+        for key in self.model.plans[plan_id].items:
+            self.command(Acknowledge(reviewer, at, plan_id, key, "accepted"))
+        seen = self.command(PlanApproval(scheduler, at, self.model.required, 60))
+        items = self.model.approvals[seen.answer.plan.id][1]
+        for key, item in items.items():
+            for who in approvers:
+                if item and item.at(self.model.now) == "open":
+                    self.command(Decide(who, at, seen.answer.plan.id, key, "approved", item.digest))
+
+    @step(data=st.data(), mood=st.sampled_from(["delivered", "failed"]))
+    @precondition(lambda self: self.model.approvals and self.model.failures)
+    def at_once(self, data: st.DataObject, mood: str) -> None:
+        """Several at the same time: some order of them must explain all that was seen."""
+        commands: list[Command] = []
+        self.be(mood)
+        for _ in range(data.draw(st.integers(2, 4))):
+            who, at = data.draw(people), data.draw(either)
+            if data.draw(st.booleans()):
+                cap = data.draw(st.integers(1, 3))
+                commands.append(Run(who, at, execute=True, most=CEILING, immediate=True, cap=cap, mood=mood))
+            else:
+                verb, digest = data.draw(verbs), data.draw(st.sampled_from("-="))
+                commands.append(self.decision(who, at, 0, data.draw(which), verb, digest))
+        seen = self.do(together([command.ask(self.house) for command in commands]))
+        self.model = explained(self.model, list(zip(commands, seen, strict=True)))
+        self.learn(exact=False)
+
+    # What changes around them.
+
+    @step(minutes=minutes)
+    def wait(self, minutes: int) -> None:
+        self.model.now += minutes
+        self.house.pass_time(minutes)
+
+    @step(
+        provider=st.sampled_from(PROVIDERS),
+        path=st.sampled_from(["/moved", ""]),
+        kind=st.sampled_from(["webhook", "slack"]),
+        there=st.sampled_from([True, True, False]),
+    )
+    def reconfigure(self, provider: str, path: str, kind: str, there: bool) -> None:
+        made = (path or f"/{provider}", kind, self.template) if there else None
+        self.model.destinations[provider] = made
+        self.configure()
+
+    @step(version=st.sampled_from(["1", "2"]))
+    def change_template(self, version: str) -> None:
+        for name, made in self.model.destinations.items():
+            if made is not None:
+                self.model.destinations[name] = (*made[:2], version)
+        self.template = version
+        self.configure()
+
+    template = "1"
+
+    def configure(self) -> None:
+        """Write the connector file as the model has it."""
+        made = self.model.destinations
+        self.house.connect({name: one and one[:2] for name, one in made.items()}, self.template)
+
+    @step(failure=which)
+    @precondition(lambda self: self.model.failures and not self.model.down)
+    def tamper(self, failure: int) -> None:
+        key = self.failure(failure)
+        self.house.tamper(key[1])
+        self.model.packages[key[1]] += 1
+
+    # What fails.
+
+    @step(at=either)
+    def restart_retry(self, at: int) -> None:
+        """It settles what it can when it is back."""
+        self.do(self.house.restart_retry(at))
+        if self.held and self.held.run and self.held.at == at:
+            run, self.held.run = self.held.run, None
+            self.do(gone(run))
+        self.reconciled()
+
+    @step()
+    @precondition(lambda self: not self.model.down and self.crashes < 3)
+    def crash_delivery(self) -> None:
+        self.crashes += 1
+        self.lose_delivery()
+        if self.held:
+            held, self.held = self.held, None
+            held.answer.set()
+            self.lost.append(held.key)
+            self.pending[held.execution_id] = "unknown"
+            if held.run:
+                self.do(gone(held.run))
+
+    def lose_delivery(self) -> None:
+        """Delivery is down."""
+        self.do(self.house.crash_delivery())
+        self.model.packages.clear()
+        self.model.down = True
+
+    @step()
+    @precondition(lambda self: self.model.down)
+    def mend_delivery(self) -> None:
+        """It records what was cut short; then both retry services start anew."""
+        self.do(self.house.start_delivery())
+        self.model.down = False
+        for key in self.lost:
+            self.model.failures[key].end("unknown", self.model.now)
+        self.lost.clear()
+        found = self.do(self.house.failures())
+        fresh = [key for key in found if key not in self.model.failures]
+        expect(
+            [key[2] for key in fresh],
+            [provider for provider, _ in self.surprises],
+            "first sends that crashed",
+        )
+        for key, (_, recorded_at) in zip(fresh, self.surprises, strict=True):
+            self.model.failures[key] = Failure(self.model.now if recorded_at is None else recorded_at)
+        self.surprises.clear()
+        for at in (0, 1):
+            self.do(self.house.restart_retry(at))
+        self.reconciled()
+
+    @step(who=people, provider=st.sampled_from(PROVIDERS), step=st.sampled_from(STEPS), mood=moods)
+    @precondition(lambda self: len(self.model.failures) < 5 and not self.model.down and not self.held)
+    def deliver_and_crash(self, who: str, provider: str, step: str, mood: str) -> None:
+        if self.model.destinations[provider] is None:
+            return
+        self.be(mood)
+        answer = self.do(self.struck(f"delivery.first.{step}", Deliver(who, 0, provider, mood)))
+        self.lose_delivery()
+        self.do(gone(answer))
+        self.model.requests += step in ("answered", "recorded")
+        if step in ("attempted", "answered") or (step == "recorded" and mood != "delivered"):
+            self.surprises.append((provider, self.model.now if step == "recorded" else None))
+
+    @step(who=people, at=either, point=st.sampled_from(LATE), mood=moods)
+    @precondition(lambda self: not self.model.down and self.executors())
+    def run_and_crash_retry(self, who: str, at: int, point: str, mood: str) -> None:
+        who, key = self.would_send(who)
+        self.be(mood)
+        self.do(self.struck(point, Run(who, at, True, CEILING, True, 1, mood)))
+        if point != "retry.before_claim":
+            execution_id = self.claim(who)
+            if point in ("retry.answered", "retry.executed"):
+                sent(self.model, key, mood)
+            if point == "retry.executed":
+                self.model.settled(execution_id, mood)
+            else:
+                self.pending[execution_id] = mood if point == "retry.answered" else "skipped"
+        self.restart_retry(at=at)
+        self.learn(exact=False)
+
+    @step(who=people, at=either, step=st.sampled_from(STEPS), mood=moods)
+    @precondition(lambda self: not self.model.down and not self.held and self.executors())
+    def run_and_crash_delivery(self, who: str, at: int, step: str, mood: str) -> None:
+        who, key = self.would_send(who)
+        self.be(mood)
+        run = self.do(self.struck(f"delivery.retry.{step}", Run(who, at, True, CEILING, True, 1, mood)))
+        execution_id = self.claim(who)
+        self.lose_delivery()
+        self.do(gone(run))
+        if step == "recorded":
+            sent(self.model, key, mood)
+        elif step != "before_attempt":
+            self.model.failures[key].begin()
+            self.model.requests += step == "answered"
+            self.lost.append(key)
+        ends = {"before_attempt": "skipped", "recorded": mood}
+        self.pending[execution_id] = ends.get(step, "unknown")
+        self.learn(exact=False)
+
+    @step(who=people, at=either)
+    @precondition(lambda self: not self.model.down and not self.held and self.executors())
+    def run_and_hold(self, who: str, at: int) -> None:
+        """The receiver keeps a retry waiting."""
+        who, key = self.would_send(who)
+        command = Run(who, at, True, CEILING, True, 1, "")
+        answer, run = self.do(self.holding(command))
+        execution_id = self.claim(who)
+        self.model.requests += 1
+        self.model.failures[key].begin()
+        self.held = Held(execution_id, key, answer, run, at)
+
+    @step(mood=moods)
+    @precondition(lambda self: self.held)
+    def answer(self, mood: str) -> None:
+        """The receiver answers at last."""
+        assert self.held
+        held, self.held = self.held, None
+        self.be(mood)
+        held.answer.set()
+        if held.run:
+            self.do(settled(held.run))
+            self.model.settled(held.execution_id, mood)
+        else:
+            self.do(self.house.until(lambda: self.landed(held.key)))
+            self.pending[held.execution_id] = mood
+        self.model.failures[held.key].end(mood, self.model.now)
+        self.learn(exact=False)
+
+
+TestApprovals = Approvals.TestCase
+TestApprovals.settings = settings(
+    max_examples=_EXAMPLES or 15,
+    stateful_step_count=_STEPS,
+    derandomize=not _EXAMPLES,
+    deadline=None,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+    phases=(Phase.generate,),
+)
