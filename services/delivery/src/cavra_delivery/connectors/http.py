@@ -1,13 +1,18 @@
-"""Connectors that speak HTTP: one guarded session, one request per try, and what its failure is called."""
+"""Connectors that speak HTTP: guarded connections that are kept, one request per try, and what its failure is called."""
 
+import asyncio
 import errno
 import ipaddress
+import select
 import socket
 import time
+from collections import defaultdict
 from collections.abc import Callable
+from contextvars import ContextVar
+from dataclasses import dataclass
 from importlib.metadata import version
-from types import SimpleNamespace
 from typing import Any, Final, Self
+from weakref import WeakSet
 
 import aiohttp
 from cavra_evidence.guard import matches
@@ -30,6 +35,10 @@ RESPONSE_LIMIT: Final = 64 * 1024
 TEMPLATE_VERSION: Final = "1"
 USER_AGENT: Final = f"cavra-delivery/{version('cavra-delivery')}"
 _KEPT_HEADERS: Final = ("content-type", "webhook-id", "webhook-timestamp", "cavra-execution-id", "user-agent")
+_IDLE_SECONDS: Final = 4.0
+"""How long a connection is kept unused: less than receivers commonly do, so that seldom both ends close at the same moment."""
+_MOST_CONNECTIONS: Final = 64
+"""To one origin at the same time; what comes beyond them waits, before its time-out begins."""
 _TRY_AGAIN: Final = frozenset({408, 425, 429})
 _NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
 
@@ -58,11 +67,63 @@ def _public_socket(info: AddressInfo) -> socket.socket:
     return socket.socket(family=family, type=kind, proto=protocol)
 
 
+@dataclass(slots=True)
+class _Try:
+    """One request as far as it has got."""
+
+    written: bool = False
+    """Bytes of it may have gone out."""
+
+
+class _ConnectionStale(aiohttp.ClientError):
+    """A kept connection can't be used any more, and nothing was written to it."""
+
+
+class _NotTwice(aiohttp.ClientError):
+    """The client would send again what it has sent."""
+
+
+_this_try: ContextVar[_Try] = ContextVar("this_try")
+_used: WeakSet[object] = WeakSet()
+"""Connections on which a request has gone out."""
+
+
+class _Request(aiohttp.ClientRequest):
+    """A request that knows whether it has been written, and is written once and to a sound connection alone."""
+
+    async def send(self, conn: aiohttp.connector.Connection) -> aiohttp.ClientResponse:
+        """Write it. Raises what leaves it unwritten, and _NotTwice."""
+        this = _this_try.get()
+        if this.written:
+            raise _NotTwice  # aiohttp repeats an idempotent method when a kept connection dies.
+        protocol = conn.protocol
+        if protocol in _used and not _sound(protocol):
+            raise _ConnectionStale
+        _used.add(protocol)
+        this.written = True
+        return await super().send(conn)
+
+
+def _sound(kept: Any) -> bool:
+    """Whether nothing has come on a kept connection since its last answer: neither an end nor bytes that would pass for the next one."""
+    if kept.should_close or kept.transport is None:
+        return False
+    waiting = select.poll()
+    waiting.register(kept.transport.get_extra_info("socket").fileno(), select.POLLIN)
+    return not waiting.poll(0)
+
+
 class HttpSender:
-    """The two sessions that all HTTP connectors share: one for public addresses alone, one for any."""
+    """The two sessions that all HTTP connectors share: one for public addresses alone, one for any.
+
+    Each keeps its connections, bound to the address that was checked as they were opened, for the next requests to the same origin.
+    """
 
     def __init__(self) -> None:
         self._sessions: dict[bool, aiohttp.ClientSession] = {}
+        self._rooms: defaultdict[str, asyncio.Semaphore] = defaultdict(
+            lambda: asyncio.Semaphore(_MOST_CONNECTIONS)
+        )
 
     async def __aenter__(self) -> Self:
         self._sessions = {False: _session(_public_socket), True: _session(None)}
@@ -83,50 +144,54 @@ class HttpSender:
             "webhook-timestamp": str(int(time.time())),
             **({"cavra-execution-id": message.execution_id} if message.execution_id else {}),
         }
+        origin = _origin(destination.url)
         kept = SentRequest(
             method=method,
-            url=_origin(destination.url),
+            url=origin,
             headers={name: headers[name] for name in _KEPT_HEADERS if name in headers},
         )
-        connected = SimpleNamespace(value=False)
-        try:
-            async with self._sessions[private].request(
-                method,
-                URL(destination.url, encoded=True),
-                data=message.rendered.body,
-                headers={**destination.headers, **headers},
-                timeout=aiohttp.ClientTimeout(total=timeout),
-                allow_redirects=False,
-                trace_request_ctx=connected,
-            ) as response:
-                retry_after = _seconds(response.headers.get("retry-after", ""))
-                await _drain(response)
-                return _judge(response.status, retry_after, kept)
-        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-            reason = _reason(error)
-            if not connected.value:
-                return Answer(reason, again=reason in ("connect", "dns", "timeout"), request=kept)
-            # The request is on its way and no answer came: another try could deliver it twice.
-            reason = reason if reason in ("timeout", "tls") else "response_invalid"
-            return Answer(reason, may_have_arrived=True, request=kept)
+        sent = {**destination.headers, **headers}
+        async with self._rooms[origin]:
+            while True:
+                this = _Try()
+                _this_try.set(this)
+                try:
+                    async with self._sessions[private].request(
+                        method,
+                        URL(destination.url, encoded=True),
+                        data=message.rendered.body,
+                        headers=sent,
+                        timeout=aiohttp.ClientTimeout(total=timeout),
+                        allow_redirects=False,
+                    ) as response:
+                        retry_after = _seconds(response.headers.get("retry-after", ""))
+                        await _drain(response)
+                        return _judge(response.status, retry_after, kept)
+                except _ConnectionStale:
+                    continue  # It is closed now; the next one is sound, or new.
+                except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+                    return _unanswered(_reason(error), this.written, kept)
+
+
+def _unanswered(reason: str, written: bool, request: SentRequest) -> Answer:
+    if not written:
+        return Answer(reason, again=reason in ("connect", "dns", "timeout"), request=request)
+    # The request is on its way and no answer came: another try could deliver it twice.
+    reason = reason if reason in ("timeout", "tls") else "response_invalid"
+    return Answer(reason, may_have_arrived=True, request=request)
 
 
 def _session(socket_factory: Callable[[AddressInfo], socket.socket] | None) -> aiohttp.ClientSession:
-    trace = aiohttp.TraceConfig()
-    trace.on_connection_create_end.append(_mark_connected)
-    # A fresh connection for each try: on a kept one that the receiver has just closed, nobody could tell whether bytes arrived.
-    connector = aiohttp.TCPConnector(force_close=True, limit=0, socket_factory=socket_factory)
+    connector = aiohttp.TCPConnector(
+        keepalive_timeout=_IDLE_SECONDS, limit=0, use_dns_cache=False, socket_factory=socket_factory
+    )
     return aiohttp.ClientSession(
         connector=connector,
+        request_class=_Request,
         trust_env=False,
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,
-        trace_configs=[trace],
     )
-
-
-async def _mark_connected(session: aiohttp.ClientSession, context: SimpleNamespace, params: Any) -> None:
-    context.trace_request_ctx.value = True
 
 
 async def _drain(response: aiohttp.ClientResponse) -> None:
@@ -140,6 +205,8 @@ async def _drain(response: aiohttp.ClientResponse) -> None:
 
 
 def _judge(status: int, retry_after: float | None, request: SentRequest) -> Answer:
+    if not 100 <= status < 600:
+        return Answer("response_invalid", may_have_arrived=True, request=request)
     if 200 <= status < 300:
         return Answer(status_code=status, request=request)
     if 300 <= status < 400:
