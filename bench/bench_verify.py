@@ -19,7 +19,7 @@ from cavra_verify.signatures import Checkpoint, sign_checkpoint
 from cavra_verify.verify import verify
 
 from bench.row import Row
-from tests.support.bundles import Forger, bundle_of, checkpoint_of, policy_of
+from tests.support.bundles import Forger, bundle_of, checkpoint_of, first, policy_of, size_after
 from tests.support.closed_chain import ClosedChain, Kept, KeptLog, closed_chain
 
 _LEAVES: Final = 1_000_000
@@ -37,8 +37,12 @@ def rows() -> Iterator[Row]:
 
 def _bundle(chain: ClosedChain) -> Iterator[Row]:
     """A chain up to its last approval: 9 records and a cause from another trace, spread at random over logs of a million leaves."""
-    kept = {"delivery": 6, "retry": 6, "recovery": 0}
-    logs = {name: replace(log, records=log.records[: kept[name]]) for name, log in chain.logs.items()}
+    delivery, retry = chain.logs["delivery"], chain.logs["retry"]
+    logs = {
+        "delivery": first(delivery, size_after(delivery, "connector_delivery", 1)),
+        "retry": first(retry, size_after(retry, "retry_plan", 1)),
+        "recovery": first(chain.logs["recovery"], 0),
+    }
     begun = replace(chain, logs=logs)
     bundle = bundle_of(begun)
     large = replace(bundle, logs=tuple(_spread(part, logs, chain.trace_id) for part in bundle.logs))

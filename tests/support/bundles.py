@@ -66,6 +66,21 @@ def checkpoint_of(log: KeptLog, size: int | None = None, signer: Signer | None =
     return sign_checkpoint(head, signer or log.signer)
 
 
+def size_after(log: KeptLog, noun: str, at: int = -1) -> int:
+    """How many records the log held with the last record of a kind, or the one at a place among them."""
+    sizes = [
+        index + 1
+        for index, one in enumerate(log.records)
+        if BY_KIND[parse(one.canonical)["metadata_kind"]].noun == noun
+    ]
+    return sizes[at]
+
+
+def first(log: KeptLog, size: int) -> KeptLog:
+    """The log as it was at a size."""
+    return replace(log, records=log.records[:size])
+
+
 def part_of(log: KeptLog, trace_id: str, context: Sequence[str], since: int = 0) -> LogPart:
     """What a log shows of a trace, with the records named in `context`."""
     leaves = [leaf_hash(one.canonical) for one in log.records]
