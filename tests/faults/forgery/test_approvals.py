@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from cavra_evidence.times import text
+from cavra_service.checkpoints import LogRefused
 
 from tests.support.chain import Chain, execution, reasons
 from tests.support.forger import Forger
@@ -33,6 +34,14 @@ async def sends_nothing(chain: Chain, receiver: Receiver, reason: str = "evidenc
     await takes_nothing(chain, receiver, reason)
     async with chain.running():
         await takes_nothing(chain, receiver, reason)
+
+
+async def takes_nothing_and_starts_no_more(chain: Chain, receiver: Receiver) -> None:
+    """A live run sends nothing and says why; no service starts on a log whose records were changed."""
+    await takes_nothing(chain, receiver)
+    with pytest.raises(LogRefused):
+        async with chain.running():
+            pass
 
 
 def shown(plan: dict[str, Any]) -> dict[str, Any]:
@@ -98,7 +107,7 @@ async def test_a_decision_whose_bytes_were_changed_sends_nothing(
     forger.rewrite(decision.id, '"deferred"', '"approved"')
     forger.sql("UPDATE item_decisions SET state = 'approved'")
     approve(forger, plan, decision.id)
-    await takes_nothing(chain, receiver)
+    await takes_nothing_and_starts_no_more(chain, receiver)
 
 
 async def test_an_approval_of_one_delivery_serves_no_other(
@@ -147,7 +156,7 @@ async def test_deleting_the_record_of_a_denial_brings_the_approval_back_for_nobo
     forger.delete(denial.id)
     forger.sql("UPDATE item_decisions SET state = 'deferred' WHERE decision_id = ?", denial.id)
     approve(forger, plan, approval.id)
-    await takes_nothing(chain, receiver)
+    await takes_nothing_and_starts_no_more(chain, receiver)
 
 
 @pytest.mark.parametrize("by", ["nobody", "delivery"])
