@@ -1,6 +1,8 @@
 """An unknown outcome is resolved by a person who did not execute it, once; what they say is asserted."""
 
 import asyncio
+import sqlite3
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -86,10 +88,23 @@ async def test_delivery_hears_of_a_resolution_once_it_is_back(opened: Any, monke
     retry = await opened()
     async with retry.running():
         execution_id = await executed(retry)
-        retry.fake.deaf = True
+        retry.fake.deaf = "service_unavailable"
         resolution = await retry.resolve(execution_id, "not_delivered")
         assert retry.fake.resolutions == []
-    retry.fake.deaf = False
+    retry.fake.deaf = ""
     async with retry.running():
         await asyncio.wait_for(retry.fake.told.wait(), 10)
     assert retry.fake.resolutions[0].resolution_id == resolution["session_id"]
+
+
+@pytest.mark.parametrize(
+    ("reason", "untold"),
+    [("service_unavailable", 1), ("conflict", 1), ("invalid_value", 0), ("unknown_execution", 0)],
+)
+async def test_what_delivery_refuses_for_good_is_not_told_again(retry: Any, reason: str, untold: int) -> None:
+    execution_id = await executed(retry)
+    retry.fake.deaf = reason
+    await retry.resolve(execution_id, "not_delivered")
+    with closing(sqlite3.connect(retry.settings.store_path("retry"))) as store:
+        (found,) = store.execute("SELECT count(*) FROM resolutions WHERE told = 0").fetchone()
+    assert found == untold

@@ -5,6 +5,7 @@ Whatever stands beside the record in its envelope is checked here, as the record
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from cavra_verify.grammar import BOUNDS
@@ -14,6 +15,7 @@ from cavra_evidence.guard import matches, scan
 from cavra_evidence.records.base import Record
 
 
+@lru_cache(8192)
 def _require(grammar: str, text: str, what: str) -> None:
     if not matches(grammar, text):
         raise ValueError(f"got {what} outside the grammar {grammar}")

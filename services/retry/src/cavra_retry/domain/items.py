@@ -3,10 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any, Final, Literal, NamedTuple
 
 from cavra_evidence.draft import Cause
+from cavra_evidence.log import encoded
 from cavra_evidence.records.retry import (
     ApprovalDecision,
     ApprovalPlan,
@@ -17,7 +19,6 @@ from cavra_evidence.records.retry import (
 )
 from cavra_evidence.refusal import Refusal
 from cavra_evidence.times import text
-from cavra_verify.canonical import canonical
 
 from cavra_retry.domain.failures import Content, Failure, FailureKey
 from cavra_retry.domain.plans import SATISFYING, Acknowledgement
@@ -151,21 +152,11 @@ class Item:
 
     @property
     def digest(self) -> str:
-        """What approvers consent to, 64 hex digits: computed from the parts each time, so that no stored digest can differ from them."""
-        document: dict[str, Any] = {
-            "delivery_id": self.key.delivery_id,
-            "audit_id": self.key.audit_id,
-            "provider": self.key.provider,
-            "attempt_number": self.attempt_number,
-            "failed_record_hash": self.failed.record_hash,
-            "audit_package_hash": self.content.audit_package_hash,
-            "payload_hash": self.content.payload_hash,
-            "destination_fingerprint": self.content.destination_fingerprint,
-            "retry_plan_hash": self.review.plan_hash,
-            "policy": self.policy.model_dump(),
-            "expires_at": text(self.expires_at),
-        }
-        return sha256(b"cavra.item.v1\n" + canonical(document)).hexdigest()
+        """What approvers consent to, 64 hex digits: computed from the parts, so that no stored digest can differ from them."""
+        failed, plan = self.failed.record_hash or "", self.review.plan_hash
+        return _digest(
+            self.key, self.attempt_number, failed, self.content, plan, self.policy, self.expires_at
+        )
 
     def standing(self, person: Person | None = None) -> Standing:
         """What a choice looks at, when `person` is to execute it."""
@@ -195,6 +186,30 @@ class Item:
         if self.decisions:
             return Cause(self.decisions[-1].decision_id, ApprovalDecision.KIND.kind)
         return Cause(self.opened_plan_id, ApprovalPlan.KIND.kind)
+
+
+@lru_cache
+def _digest(
+    key: FailureKey,
+    attempt_number: int,
+    failed_hash: str,
+    content: Content,
+    plan_hash: str,
+    policy: ItemPolicy,
+    expires_at: datetime,
+) -> str:
+    document: dict[str, Any] = {
+        **key._asdict(),
+        "attempt_number": attempt_number,
+        "failed_record_hash": failed_hash,
+        "audit_package_hash": content.audit_package_hash,
+        "payload_hash": content.payload_hash,
+        "destination_fingerprint": content.destination_fingerprint,
+        "retry_plan_hash": plan_hash,
+        "policy": policy.model_dump(),
+        "expires_at": text(expires_at),
+    }
+    return sha256(b"cavra.item.v1\n" + encoded(document)).hexdigest()
 
 
 def advance(state: ItemState, event: Event) -> ItemState:
@@ -295,10 +310,9 @@ def claim_refusal(item: Standing | None, now: datetime) -> str:
     """Why who asks can't claim the item now, as a reason code; empty when nothing speaks against it."""
     if item is None:
         return "approval_required"
-    state = item.state_at(now)
-    if state != "approved":
-        return _UNCLAIMABLE[state]
-    return "self_execution" if item.barred else ""
+    if item.state == "approved" and now < item.expires_at:
+        return "self_execution" if item.barred else ""
+    return _UNCLAIMABLE[item.state_at(now)]
 
 
 _UNCLAIMABLE: Final[Mapping[ItemState, str]] = {

@@ -132,19 +132,23 @@ def select(request: RunRequest, judged: Sequence[Judged], approvals: Approvals |
     changed: list[Standing] = []
     follow_ups: list[FollowUp] = []
     for one in _asked(request, judged):
-        full = len(selected) == request.most
-        reason = _not_valid(one, request, approvals, full) if approvals else ""
-        if approvals and reason == "content_changed":
-            item = approvals.standings[one.failure.key]
-            changed += [item] if item.state == "approved" else []
-        state = _approval_state(reason) if approvals else "dry_run_not_required"
-        taken = approvals.items.get(one.failure.key) if approvals else None
+        key = one.failure.key
+        left = len(selected) == request.most
+        if approvals is None:
+            reason, state, taken = "", "dry_run_not_required", None
+        else:
+            # Of a run that is full, content and evidence of further items are not looked at.
+            standing = approvals.standings.get(key)
+            reason = _refusal(one, standing, request) if left else _not_valid(one, request, approvals)
+            state = _approval_state(reason)
+            taken = approvals.items.get(key)
+            left = left or taken is None
+            if reason == "content_changed" and standing and standing.state == "approved":
+                changed.append(standing)
         if one.action != "retry":
             follow_ups.append(FollowUp(one, one.reason, state))
-        elif reason:
-            follow_ups.append(FollowUp(one, reason, state))
-        elif full or (approvals and taken is None):
-            follow_ups.append(FollowUp(one, "max_retry_deliveries", state))
+        elif reason or left:
+            follow_ups.append(FollowUp(one, reason or "max_retry_deliveries", state))
         else:
             selected.append(one)
             items += [taken] if taken else []
@@ -166,15 +170,15 @@ def _refusal(one: Judged, item: Standing | None, request: RunRequest) -> str:
 
 def is_valid(one: Judged, request: RunRequest, approvals: Approvals) -> bool:
     """Whether the approval of a failure may be used by this run, as far as `approvals` says."""
-    return not _not_valid(one, request, approvals, full=False)
+    return not _not_valid(one, request, approvals)
 
 
-def _not_valid(one: Judged, request: RunRequest, approvals: Approvals, full: bool) -> str:
-    """Why the approval can't be used. Of a run that is full, content and evidence of further items are not looked at."""
+def _not_valid(one: Judged, request: RunRequest, approvals: Approvals) -> str:
+    """Why the approval can't be used, as far as the item was looked at."""
     key = one.failure.key
     standing, item = approvals.standings.get(key), approvals.items.get(key)
     refusal = _refusal(one, standing, request)
-    if refusal or standing is None or full:
+    if refusal or standing is None:
         return refusal
     if not standing.is_about(one.failure):
         return "content_changed"
