@@ -4,31 +4,34 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
+import orjson
 from cavra_evidence.log import Entry
 from cavra_evidence.records.delivery import AuditPackage, DeliveryPlan
 from cavra_service.store.protocol import Row, Store
-from cavra_verify.canonical import parse
 from cavra_verify.kinds import AUDIT_SOURCE
 
 from cavra_delivery.connectors.base import NOT_CONFIGURED, Connector, Destination, Event, NotConfigured
 from cavra_delivery.connectors.registry import Configured, Registry, fingerprint
+from cavra_delivery.domain.audit import Packed
 from cavra_delivery.domain.deliveries import EVENT_TYPES, event_id_of
 from cavra_delivery.sends import Ready
 from cavra_delivery.store.failures import Key
 
 
-def audit_event(delivery_id: str, occurred_at: str, package: bytes, package_hash: bytes) -> Event:
-    """The event that delivers an audit package: its record as it stands in the log, and the record's hash."""
-    return Event(
-        EVENT_TYPES[AUDIT_SOURCE], event_id_of(delivery_id), occurred_at, parse(package), package_hash.hex()
-    )
+def audit_event(delivery_id: str, package: bytes, package_hash: bytes, plan: bytes) -> Event:
+    """The event that delivers an audit package: its record as it stands in the log, and the record's hash.
+
+    What is read here was checked as it was written, and the hash of what comes of it is held against the approval.
+    """
+    occurred_at = orjson.loads(plan)[DeliveryPlan.KIND.key]["generated_at"]
+    event_id = event_id_of(delivery_id)
+    return Event(EVENT_TYPES[AUDIT_SOURCE], event_id, occurred_at, orjson.loads(package), package_hash.hex())
 
 
 def audit_events(entries: Sequence[Entry], provider: str) -> Event:
     """The same for every provider, from the package and the plan just committed."""
     package, plan = entries[:2]
-    occurred_at = DeliveryPlan.read(plan.canonical).generated_at
-    return audit_event(plan.id, occurred_at, package.canonical, package.record_hash)
+    return audit_event(plan.id, package.canonical, package.record_hash, plan.canonical)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +40,7 @@ class Content:
 
     unavailable_reason: str
     """Empty when it could be sent now."""
-    package: AuditPackage | None = None
+    package: Packed | None = None
     package_hash: bytes = b""
     payload_hash: bytes = b""
     fingerprint: bytes = b""
@@ -86,12 +89,12 @@ def content_of(failed: Key, original: Originals, targets: Targets) -> Content:
     if original.package is None or original.plan is None:
         return Content("audit_package_not_found")
     package, package_hash = original.package["canonical"], bytes(original.package["record_hash"])
-    model = AuditPackage.read(package)
     try:
         connector, destination, target = targets.find(provider)
     except NotConfigured:
-        return Content(NOT_CONFIGURED, model, package_hash)
-    occurred_at = DeliveryPlan.read(original.plan["canonical"]).generated_at
-    rendered = connector.render(audit_event(delivery_id, occurred_at, package, package_hash))
+        return Content(NOT_CONFIGURED, package_hash=package_hash)
+    event = audit_event(delivery_id, package, package_hash, original.plan["canonical"])
+    rendered = connector.render(event)
     ready = Ready(connector, destination, rendered)
-    return Content("", model, package_hash, sha256(rendered.body).digest(), target, ready)
+    packed = Packed.of(event.data[AuditPackage.KIND.key])
+    return Content("", packed, package_hash, sha256(rendered.body).digest(), target, ready)

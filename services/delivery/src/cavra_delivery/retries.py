@@ -10,7 +10,6 @@ from typing import Final
 from cavra_evidence.draft import Actor, Cause, Draft
 from cavra_evidence.ids import new_id
 from cavra_evidence.log import Entry
-from cavra_evidence.records.delivery import AuditPackage
 from cavra_service.runtime import utc_now
 from cavra_service.store.deciding import decided
 from cavra_service.store.protocol import Commit, Conflict, Row, Store
@@ -21,7 +20,7 @@ from cavra_delivery.connectors.registry import Registry
 from cavra_delivery.connectors.tries import Limits
 from cavra_delivery.content import Content, Originals, Targets, content_of, originals
 from cavra_delivery.domain import failures
-from cavra_delivery.domain.audit import Order, delivery_plan
+from cavra_delivery.domain.audit import Order, Packed, delivery_plan
 from cavra_delivery.domain.deliveries import Send
 from cavra_delivery.domain.failures import Failure
 from cavra_delivery.domain.permits import check_permit
@@ -237,7 +236,7 @@ class Retries:
         found = await self._store.each("record", [{"id": known.own_id}, {"id": known.record_id}])
         return Result(execution_id, known.outcome, "", [row for rows in found for row in rows])
 
-    def _plan(self, claim: Claim, permit_hash: str, package: AuditPackage) -> tuple[Send, Draft]:
+    def _plan(self, claim: Claim, permit_hash: str, package: Packed) -> tuple[Send, Draft]:
         delivery_id, audit_id, provider = claim.key
         own_id = new_id(BY_NOUN["delivery_plan"].prefix)
         order = Order((provider,), (provider,), provider, "retry")

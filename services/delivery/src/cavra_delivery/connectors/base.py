@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
+from cavra_evidence.log import encoded
 from cavra_evidence.records.delivery import SentRequest
-from cavra_verify.canonical import canonical
 
 NOT_CONFIGURED: Final = "connector_config_not_configured"
 CONNECTOR_FAULT: Final = "connector_fault"
@@ -137,4 +137,4 @@ def category_of(kind: str) -> str:
 
 def generic_json(event: Event) -> Rendered:
     """The event as canonical JSON: for every provider without a form of its own."""
-    return Rendered(canonical(event.document()))
+    return Rendered(encoded(event.document()))

@@ -1,9 +1,10 @@
 """Audit packages: who acknowledged which delivered route, and the plan that sends a package to connectors."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any, Self
 
 from cavra_evidence.draft import Actor, Cause, Draft
 from cavra_evidence.records.delivery import AuditFilters, AuditPackage, AuditRoute, DeliveryPlan
@@ -105,8 +106,32 @@ class Order:
     next_delivery_at: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """What a plan says of the package that it sends."""
+
+    audit_id: str
+    route_count: int
+    outstanding_count: int
+    escalated_count: int
+    alert_level: str
+    filters: AuditFilters
+
+    @classmethod
+    def of(cls, body: Mapping[str, Any]) -> Self:
+        """Of a package as it stands in the log, where it was checked as it was written."""
+        return cls(
+            body["audit_id"],
+            body["route_count"],
+            body["outstanding_count"],
+            body["escalated_count"],
+            body["alert_level"],
+            AuditFilters(**body["filters"]),
+        )
+
+
 def delivery_plan(
-    package: AuditPackage,
+    package: AuditPackage | Packed,
     order: Order,
     actor: Actor,
     delivery_id: str,
