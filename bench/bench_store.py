@@ -1,5 +1,6 @@
 """Evidence append on SQLite with synchronous=FULL, against what the bare engine group-commits on the same disk."""
 
+import asyncio
 import sqlite3
 import tempfile
 import time
@@ -9,9 +10,11 @@ from pathlib import Path
 import uvloop
 from cavra_evidence.draft import Draft
 from cavra_evidence.ids import new_id
+from cavra_service.checkpoints import Checkpoints
 from cavra_service.store.protocol import Commit, Statement
 
 from bench.row import Row, latencies, median, millis
+from tests.support.log import SIGNER
 from tests.support.records import actor, draft
 from tests.support.store_writer import open_file
 
@@ -23,7 +26,7 @@ RUNS = 3
 
 def rows() -> Iterator[Row]:
     """Records and rows a second, and the bare engine beside them."""
-    runs = [uvloop.run(_append()) for _ in range(RUNS)]
+    runs = [uvloop.run(appended()) for _ in range(RUNS)]
     bare = median([_bare_engine() for _ in range(RUNS)])
     row_rate = median([run[1] for run in runs])
     yield Row(f"append, {CALLERS} callers", median([run[0] for run in runs]), "records/s", "at least 2,500")
@@ -46,10 +49,16 @@ def _a_dozen_terms(trace: str) -> Draft:
     return Draft(record, _ACTOR, trace_ids=(trace,))
 
 
-async def _append() -> tuple[float, float, float, float, float]:
-    """(records/s, rows/s, p50 ms, p99 ms, terms of a record): one record and one change of state a command, drafts made on the way."""
+async def appended(signing: bool = False) -> tuple[float, float, float, float, float]:
+    """(records/s, rows/s, p50 ms, p99 ms, terms of a record): one record and one change of state a command, drafts made on the way.
+
+    `signing`: while checkpoints are signed and kept, as in a running service.
+    """
     with tempfile.TemporaryDirectory() as folder:
         store = await open_file(Path(folder) / "store.sqlite3")
+        checkpoints = Checkpoints(store, Path(folder) / "checkpoint", [SIGNER.public])
+        await checkpoints.resume()
+        keeping = asyncio.create_task(checkpoints.keep()) if signing else None
         traces = [new_id("gordackdelivery") for _ in range(50)]
         numbers = iter(range(RECORDS * 2))
         terms = 0
@@ -63,6 +72,10 @@ async def _append() -> tuple[float, float, float, float, float]:
 
         await latencies(command, CALLERS, RECORDS // 10)
         seconds, taken = await latencies(command, CALLERS, RECORDS)
+        if keeping is not None:
+            keeping.cancel()
+            await asyncio.gather(keeping, return_exceptions=True)
+            await checkpoints.fresh()
         await store.close()
     # A record, its terms, one node above the leaves, one row of state: counters, heads and the log's head are shared by a group.
     written = RECORDS * (1 + terms + 1 + 1)

@@ -6,7 +6,10 @@ import signal
 import sys
 from pathlib import Path
 
+from cavra_service.checkpoints import Checkpoints
+
 from tests.support.ledger import audited, gauge
+from tests.support.log import SIGNER
 from tests.support.store_writer import open_file
 
 ROOT = Path(__file__).parents[2]
@@ -53,3 +56,32 @@ async def test_a_killed_writer_loses_nothing_that_it_acknowledged(tmp_path: Path
         # Both or neither, also for what was under way: two records and one item each.
         assert len(ledger.ids) == 2 * len(items)
         assert opened == len(items)
+
+
+async def test_a_writer_killed_at_any_step_of_append_or_checkpoint_goes_on(tmp_path: Path) -> None:
+    dying = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tests.support.dying_writer", str(tmp_path)),
+        stdout=asyncio.subprocess.PIPE,
+        cwd=ROOT,
+    )
+    assert dying.stdout is not None
+    steps = int(await dying.stdout.read())
+    assert await dying.wait() == 0
+    assert steps > 30, "too few steps to be all"
+    for number in range(1, steps + 2):
+        folder = tmp_path / f"{number:03}"
+        acknowledged = (folder / "acknowledged").read_text().splitlines()
+        store = await open_file(folder / "store.sqlite3")
+        try:
+            checkpoints = Checkpoints(store, folder / "checkpoint", [SIGNER.public])
+            await checkpoints.resume()
+            ledger = await audited(store)
+            items = {f"item {row['id']}" for row in await store.rows("items")}
+        finally:
+            await store.close()
+        at = f"killed at step {number}"
+        assert len(ledger.ids) == 2 * len(items), f"{at}: log and state disagree"
+        assert items.issuperset(line for line in acknowledged if line.startswith("item")), (
+            f"{at}: an item is lost"
+        )
+        assert checkpoints.published.frontier.root() == ledger.root, f"{at}: the checkpoint is of another log"

@@ -50,7 +50,7 @@ async def evidence_server(
     verifier = TokenVerifier.of(installation.settings)
     try:
         async with (
-            log_kept(store, installation.settings, "retry") as evidence,
+            log_kept(store, installation.settings, "retry", own_records=False) as evidence,
             serving([evidence], verifier, "127.0.0.1:0", 0.1) as address,
             installation.channel(address) as channel,
         ):

@@ -104,8 +104,8 @@ class FakeDelivery(rpc.DeliveryServiceServicer):
         """Every resolution that arrived."""
         self.told = asyncio.Event()
         """Set once one has."""
-        self.deaf = ""
-        """Refuse resolutions for this reason."""
+        self.deaf = False
+        """Refuse resolutions."""
         self.in_progress = 0
         """So many settlements are answered with `in_progress` first."""
         self.results: dict[str, Any] = {}
@@ -217,9 +217,9 @@ class FakeDelivery(rpc.DeliveryServiceServicer):
     async def ResolveFailure(
         self, request: pb.ResolveFailureRequest, context: Any
     ) -> pb.ResolveFailureResponse:
-        """Does as it is told, unless it is to refuse."""
+        """Does as it is told, unless it is down."""
         if self.deaf:
-            raise Refused(self.deaf, "not now")
+            raise Refused("service_unavailable", "not now")
         said = ExecutionResolution.read(request.resolution.canonical)
         failure = self.failures[(said.delivery_id, said.audit_id, said.provider)]
         failure.open, failure.unknown = said.outcome != "delivered", False
@@ -345,7 +345,7 @@ async def fake_delivery(settings: Settings) -> AsyncIterator[tuple[FakeDelivery,
     own = Servicer(name, rpc.add_DeliveryServiceServicer_to_server, fake)
     try:
         async with (
-            log_kept(store, settings, "delivery") as evidence,
+            log_kept(store, settings, "delivery", own_records=False) as evidence,
             serving([own, evidence], TokenVerifier.of(settings), "127.0.0.1:0", 0.1) as address,
         ):
             yield fake, address

@@ -62,7 +62,9 @@ class FakePeers(DeliveryServiceServicer):
         for service, own in (("delivery", [delivery]), ("retry", [])):
             store = self.stores[service] = await open_store(settings, service)
             self._running[service].push_async_callback(store.close)
-            evidence = await self._running[service].enter_async_context(log_kept(store, settings, service))
+            evidence = await self._running[service].enter_async_context(
+                log_kept(store, settings, service, own_records=False)
+            )
             servers = serving([*own, evidence], TokenVerifier.of(settings), "127.0.0.1:0", 0)
             address = await self._running[service].enter_async_context(servers)
             known = self.installation.settings

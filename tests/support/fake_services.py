@@ -315,7 +315,7 @@ class FakeServices:
             store = await open_store(settings, service)
             stack.push_async_callback(store.close)
             name, add, servicer = _ALL[service]
-            evidence = await stack.enter_async_context(log_kept(store, settings, service))
+            evidence = await stack.enter_async_context(log_kept(store, settings, service, own_records=False))
             servicers = [Servicer(name, add, servicer(store, self.script)), evidence]
             in_use = await stack.enter_async_context(
                 serving(

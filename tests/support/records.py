@@ -4,13 +4,13 @@ from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 from cavra_evidence.draft import Actor, Cause, Draft
 from cavra_evidence.ids import new_id
-from cavra_evidence.records import base, delivery, recovery, retry
+from cavra_evidence.records import base, delivery, log, recovery, retry
 from cavra_evidence.records.base import Part, Record
 from cavra_verify.kinds import AUDIT_SOURCE, BY_NOUN, KINDS
 
 MODELS: dict[str, type[Record]] = {
     value.KIND.noun: value
-    for module in (delivery, retry, recovery)
+    for module in (delivery, retry, recovery, log)
     for value in vars(module).values()
     if isinstance(value, type) and issubclass(value, Record) and value is not Record
 }
@@ -25,6 +25,7 @@ _EXAMPLES: list[tuple[Any, Any]] = [
     (base.ExternalId, "drill-7"),
     (base.OptionalExternalId, ""),
     (base.Name, "on_demand"),
+    (base.OptionalName, ""),
     (base.Provider, "webhook"),
     (base.OptionalProvider, ""),
     (base.Reason, "accepted"),

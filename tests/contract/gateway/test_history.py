@@ -89,7 +89,7 @@ async def fill(fakes: FakeServices, contents: list[Any]) -> Model:
         if noun == "connector_delivery":
             part = record.deliveries[0].model_copy(update={"provider": provider, "success": success})  # type: ignore[attr-defined]
             record = record.model_copy(update={"deliveries": [part]})
-        (written_record,) = await fakes.write(BY_NOUN[noun].log, draft(record))
+        (written_record,) = await fakes.write(BY_NOUN[noun].log or "retry", draft(record))
         model.add(written_record)
     return model
 

@@ -146,13 +146,14 @@ async def test_nothing_is_planned_while_delivery_is_down(opened: Any) -> None:
     retry = await opened()
     retry.settings = retry.settings.model_copy(update={"delivery_address": "127.0.0.1:1"})
     async with retry.running():
+        before = (await retry.counters())["size"]
         await retry.refused(retry.plan(), "service_unavailable")
         await retry.refused(retry.run(), "service_unavailable")
         await retry.refused(retry.run(execute=False), "service_unavailable")
         for method in ("GetWorkerHealth", "DeliverHealthAlert", "GetHealthAlertDashboard"):
             request = getattr(pb, f"{method}Request")()
             await retry.refused(retry.call(method, request), "service_unavailable")
-        assert (await retry.counters())["size"] == 0
+        assert (await retry.counters())["size"] == before
 
 
 @pytest.mark.parametrize("state", ["", "accepted", "deferred", "escalated", "resolved", "dismissed"])

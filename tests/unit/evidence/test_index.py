@@ -21,6 +21,9 @@ NAMES: dict[str, set[str]] = {
     "retry_ack": AUDIT | {"provider", "retry_plan_id", "delivery_id", "audit_id", "acknowledgement_state"},
     "approval_plan": AUDIT | {"provider", "alert_level", "approval_plan_id"},
     "approval_decision": AUDIT | {"provider", "approval_plan_id", "retry_plan_id", "delivery_id", "audit_id"},
+    "log_key": {"metadata_kind", "trace"},
+    "log_heartbeat": {"metadata_kind", "trace"},
+    "log_loss": {"metadata_kind", "trace"},
     "retry_refusal": {"metadata_kind", "trace"},
     "retry_intent": {"metadata_kind", "trace"},
     "execution_record": AUDIT

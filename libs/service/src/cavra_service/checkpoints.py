@@ -6,7 +6,7 @@ from contextlib import suppress
 from contextvars import Context
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 import structlog
 from cavra_verify.merkle import Frontier
@@ -25,8 +25,18 @@ EVERY_RECORDS: Final = 64
 """unless so many wait already."""
 
 
+Finding = Literal["", "older", "rewritten", "checkpoint_missing"]
+
+
 class LogRefused(Exception):
     """The log is not what it signed: nothing is signed or served. The message says what was found and what to do."""
+
+    def __init__(self, message: str, finding: Finding = "", signed: Checkpoint | None = None) -> None:
+        super().__init__(message)
+        self.finding: Finding = finding
+        """Of a log that may go on after `cavra log accept-loss`; else empty."""
+        self.signed = signed
+        """The checkpoint that it does not extend, where there is one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +67,14 @@ class Checkpoints:
         kept = await asyncio.to_thread(self._kept)
         head = await tree.frontier(self._store)
         if kept is None and await self._store.row("checkpoint") is not None:
-            raise LogRefused(self._lost())
+            raise LogRefused(self._lost(), "checkpoint_missing")
         if kept is not None and kept.size > head.size:
-            raise LogRefused(self._older(kept, head.size))
+            raise LogRefused(self._older(kept, head.size), "older", kept)
         try:
             self._last = Signed(await self._extended(kept, head), "")
         except tree.TreeBroken as error:
-            raise LogRefused(self._rewritten(kept.size if kept else 0, str(error))) from None
+            message = self._rewritten(kept.size if kept else 0, str(error))
+            raise LogRefused(message, "rewritten", kept) from None
         await self.fresh()
 
     @property
@@ -149,7 +160,8 @@ class Checkpoints:
                 return open_checkpoint(note, self._store.origin, key)
         raise LogRefused(
             f"{self._path} holds no checkpoint that {self._store.origin} signed with a key of its own. Put the file back."
-            f" {self._way_out()}"
+            f" {self._way_out()}",
+            "checkpoint_missing",
         )
 
     def _lost(self) -> str:

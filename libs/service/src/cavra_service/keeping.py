@@ -1,38 +1,81 @@
-"""What a service does for its log while it runs: it checks that the log extends its past, and signs checkpoints."""
+"""What a service does for its log while it runs: it checks that the log extends its past, signs checkpoints, and tells what is open."""
 
 import asyncio
 import fcntl
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
+from datetime import datetime
 from pathlib import Path
+
+from cavra_evidence.draft import Actor
 
 from cavra_service.checkpoints import Checkpoints, LogRefused
 from cavra_service.evidence_log import evidence_servicer
+from cavra_service.heartbeat import Heartbeat
+from cavra_service.keys import established, key_records, trusted
+from cavra_service.runtime import utc_now
 from cavra_service.server import Servicer
 from cavra_service.settings import Settings
 from cavra_service.store.protocol import Store, StoreClosed, StoreFailed
 
 
 @asynccontextmanager
-async def log_kept(store: Store, settings: Settings, service: str) -> AsyncIterator[Servicer]:
+async def log_kept(
+    store: Store,
+    settings: Settings,
+    service: str,
+    *,
+    own_records: bool = True,
+    clock: Callable[[], datetime] = utc_now,
+) -> AsyncIterator[Servicer]:
     """Keep the log of `service` while the context is open; gives the EvidenceLog to serve. Nothing may be appended before.
 
+    `own_records`: whether the log also says by which keys it speaks and what is open, as a service's does.
     Raises LogRefused when the store is not what the last checkpoint says, or when a command holds the log.
     """
     path = settings.checkpoint_path(service)
+    actor = service_actor(settings, service)
     with held(path.parent, shared=True):
-        checkpoints = Checkpoints(store, path, [store.signer.public])
-        await checkpoints.resume()
-        keeping = asyncio.create_task(checkpoints.keep(), name=f"{service}-checkpoints")
+        checkpoints = await resumed(store, path)
+        tasks = [asyncio.create_task(checkpoints.keep(), name=f"{service}-checkpoints")]
         try:
+            if own_records:
+                await _speaking(store, actor, clock)
+                heartbeat = Heartbeat(store, settings, actor, clock)
+                await heartbeat.beat()
+                tasks.append(asyncio.create_task(heartbeat.keep(), name=f"{service}-heartbeat"))
             yield evidence_servicer(store, checkpoints)
         finally:
-            keeping.cancel()
-            with suppress(asyncio.CancelledError):
-                await keeping
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
             # Who stops in peace leaves nothing unsigned.
             with suppress(LogRefused, StoreFailed, StoreClosed, OSError):
                 await checkpoints.fresh()
+
+
+async def resumed(store: Store, path: Path) -> Checkpoints:
+    """The checkpoints of a log, once it is found to extend the last. Raises LogRefused."""
+    # After a rotation the last one may still be signed by the key before: what the log says of its keys is checked with the rest of it.
+    keys = [key.public for key in trusted(await key_records(store))]
+    checkpoints = Checkpoints(store, path, [store.signer.public, *keys])
+    await checkpoints.resume()
+    return checkpoints
+
+
+def service_actor(settings: Settings, service: str) -> Actor:
+    """A service as the author of its own records."""
+    return Actor(settings.token_issuer, f"service:{service}", f"service:{service}")
+
+
+async def _speaking(store: Store, actor: Actor, clock: Callable[[], datetime]) -> None:
+    keys = await established(store, actor, clock())
+    if keys[-1].public != store.signer.public:
+        service = store.origin.rpartition("/")[2]
+        raise LogRefused(
+            f"the log {store.origin} names another key as its own than the service holds. Put its key back; if a rotation was cut short,"
+            f" end it: cavra key rotate {service}"
+        )
 
 
 @contextmanager

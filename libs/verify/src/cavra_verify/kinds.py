@@ -37,7 +37,7 @@ class Kind:
     schema: str
     """`schema_version` of the full record."""
     log: str
-    """The service whose log holds it: delivery, retry or recovery."""
+    """The service whose log holds it: delivery, retry or recovery; empty for a kind that any log holds."""
     top: tuple[str, ...]
     """The envelope's top-level fields, beside those that every envelope has."""
     flow: str = ""
@@ -162,6 +162,18 @@ KINDS: Final[tuple[Kind, ...]] = (
         "closure", "connector-recovery-closure", "gordackrecoveryclosure", "connector_recovery_closure", "closure_id", "recovery",
         "closure_id playbook_id provider closure_state external_ref",
         hash_field="closure_hash", signed=True,
+    ),
+    _kind(
+        "log_key", "log-key", "gordlogkey", "log_key", "key_record_id", "", "key_record_id event key_id",
+        flow="", signed=True, internal=True,
+    ),
+    _kind(
+        "log_heartbeat", "log-heartbeat", "gordlogheartbeat", "log_heartbeat", "heartbeat_id", "", "heartbeat_id open_count",
+        flow="", signed=True, internal=True,
+    ),
+    _kind(
+        "log_loss", "log-loss", "gordlogloss", "log_loss", "loss_id", "", "loss_id finding reason",
+        flow="", signed=True, internal=True,
     ),
 )  # fmt: skip
 """Every kind of record, in the order of the flow."""

@@ -3,12 +3,15 @@
 import asyncio
 from collections.abc import Coroutine
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import typer
 import uvloop
 from cavra_evidence.draft import Actor
-from cavra_service.identity import ROLES, LocalIssuer
+from cavra_evidence.guard import matches
+from cavra_service import maintenance
+from cavra_service.checkpoints import LogRefused
+from cavra_service.identity import ROLES, SERVICES, LocalIssuer
 from cavra_service.logs import configure_logs
 from cavra_service.runtime import installed
 from cavra_service.settings import Settings
@@ -17,11 +20,17 @@ from pydantic_settings import SettingsError
 
 from cavra_cli import demo as walk
 from cavra_cli.health import probe
-from cavra_cli.running import StartError, announce, everything, one, until_stopped
+from cavra_cli.running import LOG_REFUSED, StartError, announce, everything, one, until_stopped
+
+T = TypeVar("T")
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 tokens = typer.Typer(no_args_is_help=True, help="Tokens of the local issuer.")
 app.add_typer(tokens, name="token")
+keys = typer.Typer(no_args_is_help=True, help="Keys that logs speak by. The service is stopped meanwhile.")
+app.add_typer(keys, name="key")
+logs = typer.Typer(no_args_is_help=True, help="Logs that do not start. The service is stopped meanwhile.")
+app.add_typer(logs, name="log")
 
 DataDir = Annotated[
     Path | None,
@@ -126,6 +135,60 @@ def create(
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--actor or --name") from None
     typer.echo(_issuer(settings).token(actor, role, name=name, ttl_seconds=int(hours * 3600)))
+
+
+LoggingService = Annotated[str, typer.Argument(help=f"One of {', '.join(SERVICES)}.")]
+Why = Annotated[str, typer.Option(help="Why, in lower case and underscores, e.g. key_compromised.")]
+
+
+@keys.command()
+def rotate(service: LoggingService, data_dir: DataDir = None) -> None:
+    """Give a service a new key. The log names it in a record that the old key signs; `trust/` lists both. Run again if cut short."""
+    new = _maintained(maintenance.rotate(_settings(data_dir=data_dir), _logging(service)))
+    typer.echo(f"{service} speaks by key {new} from its next start on")
+
+
+@keys.command()
+def revoke(
+    service: LoggingService,
+    key: Annotated[str, typer.Argument(help="Id of a former key, 16 hex digits.")],
+    from_index: Annotated[
+        int, typer.Option(min=0, help="First record of which its signature does not count.")
+    ],
+    reason: Why,
+    data_dir: DataDir = None,
+) -> None:
+    """Record that what a former key signed from some record on does not count."""
+    settings = _settings(data_dir=data_dir)
+    _maintained(maintenance.revoke(settings, _logging(service), key, from_index, _reason(reason)))
+    typer.echo(f"{key} is revoked from record {from_index} on")
+
+
+@logs.command("accept-loss")
+def accept_loss(service: LoggingService, reason: Why, data_dir: DataDir = None) -> None:
+    """Let a log go on that does not extend its last checkpoint. A record of it says so for ever, and the checkpoint is kept aside."""
+    settings = _settings(data_dir=data_dir)
+    typer.echo(_maintained(maintenance.accept_loss(settings, _logging(service), _reason(reason))))
+
+
+def _logging(service: str) -> str:
+    if service not in SERVICES:
+        raise typer.BadParameter(f"one of {', '.join(SERVICES)}", param_hint="service")
+    return service
+
+
+def _reason(text: str) -> str:
+    if not matches("reason", text):
+        raise typer.BadParameter("lower case letters, digits and underscores", param_hint="--reason")
+    return text
+
+
+def _maintained(work: Coroutine[Any, Any, T]) -> T:
+    try:
+        return asyncio.run(work)
+    except LogRefused as error:
+        typer.echo(f"cavra: {error}", err=True)
+        raise typer.Exit(LOG_REFUSED) from None
 
 
 def _settings(**given: Any) -> Settings:

@@ -182,7 +182,7 @@ async def _all(listing: Listing) -> list[Item]:
 async def _find(session: Session, record_id: str) -> tuple[pb.Record | None, dict[str, str]]:
     """The record of that id, and which logs could not be asked for it. Its prefix may say which log holds it."""
     kind = kind_of_id(record_id)
-    names = [kind.log] if kind else list(NAMES)
+    names = [kind.log] if kind and kind.log else list(NAMES)
     answers = await asyncio.gather(*(_get(session, name, record_id) for name in names))
     sources = {
         name: "ok" if answer is not None else "unavailable"

@@ -242,3 +242,10 @@ WHERE d.provider = :provider AND d.failed_at >= :since ORDER BY d.failed_at, d.r
 -- The record of the latest.
 SELECT r.id, r.kind, r.record_hash, r.idx FROM failed_deliveries d JOIN records r ON r.id = d.record_id
 WHERE d.provider = :provider AND d.failed_at >= :since ORDER BY d.failed_at DESC, d.record_id DESC LIMIT 1;
+
+-- name: open_items
+-- What is open, and the log's size at that moment (one row without an item if nothing is): failures, and sends without an outcome.
+SELECT s.size, o.item FROM log_state s LEFT JOIN (
+    SELECT 'failure/' || delivery_id || '/' || audit_id || '/' || provider AS item FROM failures WHERE state <> 'closed'
+    UNION ALL SELECT 'send/' || record_id FROM sends WHERE state = 'begun'
+) o ON 1 = 1 WHERE s.only_row = 1;

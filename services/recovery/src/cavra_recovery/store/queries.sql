@@ -29,3 +29,10 @@ VALUES (:playbook_id, :provider, 'open', 1, 0, :last_failure_at, :last_failure_i
 -- Move a recovery that nobody has moved since it was read.
 UPDATE recoveries SET state = :state, closure_id = :closure_id, version = version + 1
 WHERE playbook_id = :playbook_id AND provider = :provider AND version = :version;
+
+-- name: open_items
+-- What is open, and the log's size at that moment (one row without an item if nothing is): recoveries that are not over.
+SELECT s.size, o.item FROM log_state s LEFT JOIN (
+    SELECT 'recovery/' || playbook_id || '/' || provider AS item FROM recoveries
+    WHERE superseded = 0 AND state IN ('open', 'deferred', 'escalated', 'reopened')
+) o ON 1 = 1 WHERE s.only_row = 1;

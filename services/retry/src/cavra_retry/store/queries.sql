@@ -231,3 +231,10 @@ WHERE alert_sends.sent_at <= :unless_after;
 -- name: forget_alert_send
 -- A telling that did not arrive suppresses nothing.
 DELETE FROM alert_sends WHERE provider = :provider AND cause = :cause AND plan_id = :plan_id;
+
+-- name: open_items
+-- What is open, and the log's size at that moment (one row without an item if nothing is): items, and claims without an outcome.
+SELECT s.size, o.item FROM log_state s LEFT JOIN (
+    SELECT 'item/' || item_id AS item FROM approval_items WHERE state IN ('open', 'approved', 'claimed')
+    UNION ALL SELECT 'execution/' || execution_id FROM executions WHERE state = 'claimed'
+) o ON 1 = 1 WHERE s.only_row = 1;

@@ -1,0 +1,62 @@
+"""Records by which a log speaks of itself: its keys, what is open, and what it lost. Every service's log may hold them."""
+
+from typing import Literal
+
+from cavra_evidence.records.base import (
+    Count,
+    Hash,
+    Id,
+    Name,
+    OptionalHash,
+    OptionalName,
+    Reason,
+    Record,
+    Time,
+)
+
+
+class LogKey(Record, noun="log_key"):
+    """By which key a log speaks from here on, or no more. Signed by the key that was good until then."""
+
+    key_record_id: Id
+    recorded_at: Time
+    event: Literal["established", "rotated", "revoked"]
+    """Established: the log's first key, good from index 0. Rotated: good for what follows this record, and the one before it no more.
+    Revoked: what it signed at `from_index` or later does not count."""
+    key_id: Name
+    public_key: Hash
+    """Raw Ed25519 public key, hex."""
+    previous_key_id: OptionalName
+    """Of a rotation: whose place it takes."""
+    from_index: Count
+    """Of a revocation; else 0."""
+    reason: Reason
+
+
+class LogHeartbeat(Record, noun="log_heartbeat"):
+    """What was open when the log had `tree_size` records, so that silence and unfinished work show."""
+
+    heartbeat_id: Id
+    generated_at: Time
+    trigger: Literal["changed", "interval"]
+    interval_seconds: Count
+    """A log that says nothing for longer was silent."""
+    tree_size: Count
+    open_count: Count
+    open_root: Hash
+    """RFC 6962 root over the names of the open items, sorted by their bytes."""
+
+
+class LogLoss(Record, noun="log_loss"):
+    """An operator let a log go on that does not extend its last checkpoint."""
+
+    loss_id: Id
+    recorded_at: Time
+    reason: Reason
+    finding: Literal["older", "rewritten", "checkpoint_missing"]
+    signed_size: Count
+    """Of the checkpoint that is given up; 0 when it is missing."""
+    signed_root: OptionalHash
+    kept_size: Count
+    """Records that the store held."""
+    kept_root: Hash

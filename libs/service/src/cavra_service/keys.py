@@ -1,0 +1,151 @@
+"""Which key a service's log speaks by: records of it, one key after another, and the list that others check by.
+
+A list (`trust/<service>.pub`) has a line for each key: 64 hex digits, then, where the key is not good for the whole log, the first
+index that it may sign and the first that it may no longer.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from cavra_evidence.draft import Actor, Draft
+from cavra_evidence.ids import new_id
+from cavra_evidence.records.log import LogKey
+from cavra_evidence.times import text
+from cavra_verify.kinds import BY_NOUN
+from cavra_verify.signatures import RECORD_TYPE, SignatureError, Signer, key_id, verify_signature
+
+from cavra_service.store import listing
+from cavra_service.store.protocol import Commit, Store
+
+_KIND: Final = BY_NOUN["log_key"]
+_MOST: Final = 500
+_ALL: Final = 2**62
+
+
+class KeyListError(ValueError):
+    """A list of keys cannot be read; the message says where."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrustedKey:
+    """A key, and for which part of its log it is good."""
+
+    public: bytes
+    from_index: int = 0
+    until_index: int | None = None
+
+    def line(self) -> str:
+        """As it stands in a list."""
+        if self.until_index is None and not self.from_index:
+            return self.public.hex()
+        until = "" if self.until_index is None else f" {self.until_index}"
+        return f"{self.public.hex()} {self.from_index}{until}"
+
+
+def read_keys(path: Path) -> list[TrustedKey]:
+    """A list of keys, the one in use last. Raises KeyListError or OSError."""
+    keys = []
+    for number, line in enumerate(path.read_text().splitlines(), 1):
+        public, *bounds = line.split()
+        try:
+            raw, numbers = bytes.fromhex(public), [int(bound) for bound in bounds]
+        except ValueError:
+            raw, numbers = b"", []
+        if len(raw) != 32 or len(numbers) != len(bounds) or len(bounds) > 2:
+            raise KeyListError(f"{path.name}, line {number}: expected 64 hex digits and at most two indexes")
+        keys.append(TrustedKey(raw, *numbers))
+    if not keys:
+        raise KeyListError(f"{path.name}: expected a key")
+    return keys
+
+
+class ServiceKeys:
+    """The keys of one service as its list says now: a rotation is seen without a restart."""
+
+    def __init__(self, path: Path) -> None:
+        """`path`: the list. It is read here once, so that a missing one shows at start."""
+        self._path = path
+        self._seen = path.stat()
+        self._keys = read_keys(path)
+
+    def verify(self, signature: bytes, canonical: bytes, index: int) -> None:
+        """Return if the record at `index` is signed by a key that was good there, else raise SignatureError."""
+        for key in self._current():
+            if key.from_index <= index and (key.until_index is None or index < key.until_index):
+                try:
+                    return verify_signature(key.public, signature, RECORD_TYPE, canonical)
+                except SignatureError:
+                    continue
+        raise SignatureError("got a record that no key of its service signed that is good there")
+
+    @property
+    def now(self) -> bytes:
+        """The key in use, raw."""
+        return self._current()[-1].public
+
+    def _current(self) -> list[TrustedKey]:
+        seen = self._path.stat()
+        if (seen.st_mtime_ns, seen.st_ino) != (self._seen.st_mtime_ns, self._seen.st_ino):
+            self._keys, self._seen = read_keys(self._path), seen
+        return self._keys
+
+
+async def key_records(store: Store) -> list[tuple[int, LogKey]]:
+    """(index, record) of what a log says of its keys, oldest first."""
+    term = [("metadata_kind", _KIND.kind)]
+    rows, _ = await listing.page(store, term, first=0, before=_ALL, limit=_MOST, keys_only=False)
+    return [(row["idx"], LogKey.read(bytes(row["canonical"]))) for row in reversed(rows)]
+
+
+def trusted(records: Sequence[tuple[int, LogKey]]) -> list[TrustedKey]:
+    """The list of keys that a log's own records make, the one in use last."""
+    keys: list[TrustedKey] = []
+    for index, record in records:
+        public = bytes.fromhex(record.public_key)
+        if record.event == "revoked":
+            keys = [_until(key, record.from_index) if key.public == public else key for key in keys]
+            continue
+        keys = [*keys[:-1], *(_until(key, index + 1) for key in keys[-1:])]
+        keys.append(TrustedKey(public, index + 1 if record.event == "rotated" else 0))
+    return keys
+
+
+def _until(key: TrustedKey, index: int) -> TrustedKey:
+    return replace(key, until_index=index if key.until_index is None else min(index, key.until_index))
+
+
+async def established(store: Store, actor: Actor, now: datetime) -> list[TrustedKey]:
+    """The keys of a log, which at its first start begins with the name of its first. Nothing else is written."""
+    records = await key_records(store)
+    if not records:
+        await append_key(store, actor, now, "established", store.signer, reason="first_start")
+        records = await key_records(store)
+    return trusted(records)
+
+
+async def append_key(
+    store: Store,
+    actor: Actor,
+    now: datetime,
+    event: str,
+    key: Signer | bytes,
+    *,
+    reason: str,
+    from_index: int = 0,
+) -> None:
+    """Record what becomes of `key`, signed by the key in use."""
+    public = key.public if isinstance(key, Signer) else key
+    record = LogKey(
+        key_record_id=new_id(_KIND.prefix),
+        recorded_at=text(now),
+        event=event,  # type: ignore[arg-type] # the model checks it
+        key_id=key_id(public),
+        public_key=public.hex(),
+        previous_key_id=store.signer.key_id if event == "rotated" else "",
+        from_index=from_index,
+        reason=reason,
+    )
+    await store.commit(Commit([Draft(record, actor)]))
