@@ -75,15 +75,16 @@ class _Walk:
                 )
                 await self.oscar.unary(stub.CloseRecovery, closing)
 
-    async def log(self, service: str, address: str) -> KeptLog:
-        async with self.installation.channel(address) as channel:
-            stub = EvidenceLogStub(channel)
-            ada = self.installation.caller("ada", "auditor")
-            watched = ada.stream(stub.WatchRecords, WatchRecordsRequest())
-            answer = await anext(aiter(watched))
-        settings = self.installation.settings
-        records = tuple(Kept(record.canonical, record.signature) for record in answer.records)
-        return KeptLog(settings.origin(service), service, load_signer(settings, service), records)
+
+async def log_of(installation: Installation, service: str, address: str) -> KeptLog:
+    """A running service's log, up to 200 records."""
+    async with installation.channel(address) as channel:
+        ada = installation.caller("ada", "auditor")
+        watched = ada.stream(EvidenceLogStub(channel).WatchRecords, WatchRecordsRequest())
+        answer = await anext(aiter(watched))
+    settings = installation.settings
+    records = tuple(Kept(record.canonical, record.signature) for record in answer.records)
+    return KeptLog(settings.origin(service), service, load_signer(settings, service), records)
 
 
 async def closed_chain(folder: Path, monkeypatch: pytest.MonkeyPatch) -> ClosedChain:
@@ -118,7 +119,7 @@ async def closed_chain(folder: Path, monkeypatch: pytest.MonkeyPatch) -> ClosedC
                     await walk.close(recovery_address, executed[-1])
                     addresses = (delivery_address, retry_address, recovery_address)
                     logs = {
-                        service: await walk.log(service, address)
+                        service: await log_of(installation, service, address)
                         for service, address in zip(SERVICES, addresses, strict=True)
                     }
     return ClosedChain(failed.delivery_plan.id, logs)

@@ -108,7 +108,7 @@ def causes_to_add(records: Iterable[bytes], trace_id: str) -> dict[str, list[str
     wanted: dict[str, list[str]] = {}
     for record_id in named:
         kind = kind_of_id(record_id)
-        if kind is not None and record_id not in held:
+        if kind is not None and kind.log and record_id not in held:
             wanted.setdefault(kind.log, []).append(record_id)
     return wanted
 
