@@ -22,6 +22,13 @@ class Seen:
     refused: str = ""
     """Reason code."""
 
+    def __repr__(self) -> str:
+        if not isinstance(self.answer, pb.RunWorkerResponse):
+            return self.refused or "taken"
+        run = body(self.answer.run, "worker_run")
+        left = {one["delivery_id"][-4:]: one["reason"] for one in run["follow_up_actions"]}
+        return f"took {[one['delivery_id'][-4:] for one in run['selected_retries']]}, left {left}"
+
 
 def body(record: evidence.Record, noun: str) -> dict[str, Any]:
     """A record without its envelope."""

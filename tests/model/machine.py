@@ -7,9 +7,11 @@ from copy import deepcopy
 from dataclasses import dataclass
 from functools import wraps
 from itertools import permutations
+from random import Random
 from typing import Any, Final, TypeVar
 
 from cavra_verify.kinds import BY_NOUN
+from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from tests.model.commands import Command, Deliver, Run, Seen, key_of
@@ -33,6 +35,28 @@ class Held:
     at: int
 
 
+@dataclass(frozen=True)
+class Step:
+    """Something that may happen."""
+
+    weight: int
+    when: Callable[[Any], Any]
+    choices: dict[str, Sequence[Any]]
+    """What each parameter may be."""
+
+
+def step(
+    weight: int, when: Callable[[Any], Any] = lambda _: True, **choices: Sequence[Any]
+) -> Callable[[Callable[..., None]], Any]:
+    """Let a method be a step of the stories, so often, when this holds, with any of these values."""
+
+    def marked(function: Any) -> Any:
+        function.step = Step(weight, when, choices)
+        return function
+
+    return marked
+
+
 def telling(function: Callable[..., None]) -> Callable[..., None]:
     """Whatever it raises tells what happened before: what depends on who is faster does not happen a second time."""
 
@@ -47,23 +71,6 @@ def telling(function: Callable[..., None]) -> Callable[..., None]:
     return told
 
 
-def step(**strategies: Any) -> Callable[[Callable[..., None]], Any]:
-    """A rule of the machine."""
-
-    def ruled(function: Callable[..., None]) -> Any:
-        @wraps(function)
-        def written(self: "Machine", **drawn: Any) -> None:
-            self.story.append(
-                f"  {function.__name__}({', '.join(f'{name}={one!r}' for name, one in drawn.items())})"
-            )
-            function(self, **drawn)
-
-        made: Any = rule(**strategies)
-        return made(telling(written))
-
-    return ruled
-
-
 class Machine(RuleBasedStateMachine):
     """Services and model, without the rules."""
 
@@ -74,6 +81,7 @@ class Machine(RuleBasedStateMachine):
         self.house: House
         self.oracle: Oracle
         self.folder = tempfile.TemporaryDirectory()
+        self.chance: Random
         self.story: list[str] = []
         self.crashes = 0
         """Of delivery with nothing special under way: too many of them leave no time for the rest."""
@@ -84,6 +92,18 @@ class Machine(RuleBasedStateMachine):
         """Retries that delivery, which is down, will find cut short."""
         self.surprises: list[tuple[str, int | None]] = []
         """First sends that failed while delivery crashed: provider, and the minute in which that was recorded, if it was."""
+
+    @rule(chance=st.integers(0, 2**64 - 1))
+    @telling
+    def go_on(self, chance: int) -> None:
+        """One step. It is chosen by a single number, because after a race the same numbers may lead elsewhere."""
+        self.chance = Random(chance)
+        named = {name: one.step for name, one in vars(type(self)).items() if hasattr(one, "step")}
+        able = {name: one for name, one in named.items() if one.when(self)}
+        (name,) = self.chance.choices(list(able), [one.weight for one in able.values()])
+        drawn = {key: self.chance.choice(values) for key, values in able[name].choices.items()}
+        self.story.append(f"  {name}({', '.join(f'{key}={value!r}' for key, value in drawn.items())})")
+        getattr(self, name)(**drawn)
 
     def teardown(self) -> None:
         """Stop everything."""
@@ -292,4 +312,4 @@ def explained(model: Model, found: Sequence[tuple[Command, Seen]]) -> Model:
             why.append(str(differs))
         else:
             return after
-    raise Differs(f"no order explains {found}: {why}")
+    raise Differs("\n".join(["no order explains this:", *map(str, found), "because:", *why]))

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import initialize, precondition
+from hypothesis.stateful import initialize
 
 from tests.model.commands import (
     Acknowledge,
@@ -25,21 +25,17 @@ from tests.model.commands import (
 from tests.model.house import PROVIDERS, House
 from tests.model.machine import PEOPLE, Held, Machine, explained, gone, newest, settled, step, together
 from tests.model.oracle import Oracle
-from tests.model.reference import CEILING, Failure, Model, Verb, expect
+from tests.model.reference import CEILING, LIVE, Failure, Model, Verb, expect
 
 MOODS: Final = ("delivered", "failed", "failed", "unknown")
 _EXAMPLES: Final = int(os.environ.get("CAVRA_MODEL_EXAMPLES", "0"))
-_STEPS: Final = int(os.environ.get("CAVRA_MODEL_STEPS", "30"))
+_STEPS: Final = int(os.environ.get("CAVRA_MODEL_STEPS", "40"))
 
-people = st.sampled_from(PEOPLE)
-moods = st.sampled_from(MOODS)
-either = st.integers(0, 1)
-which = st.integers(0, 60)
-minutes = st.sampled_from([1, 14, 15, 30, 59, 60, 61, 240])
-attempts = st.sampled_from([2, 3, CEILING, CEILING, CEILING + 1])
-verbs: st.SearchStrategy[Verb] = st.sampled_from(
-    ["approved", "approved", "approved", "denied", "deferred", "expired", "revoked"]
-)
+EITHER: Final = (0, 1)
+WHICH: Final = range(61)
+MINUTES: Final = (1, 14, 15, 30, 59, 60, 61, 240)
+ATTEMPTS: Final = (2, 3, CEILING, CEILING, CEILING, CEILING + 1)
+VERBS: Final[tuple[Verb, ...]] = ("approved", "approved", "denied", "deferred", "expired", "revoked")
 LATE: Final = ("retry.before_claim", "retry.claimed", "retry.permitted", "retry.answered", "retry.executed")
 STEPS: Final = ("before_attempt", "attempted", "answered", "recorded")
 
@@ -60,34 +56,68 @@ class Approvals(Machine):
 
     # People.
 
-    @step(who=people, at=either, provider=st.sampled_from(PROVIDERS), mood=moods)
-    @precondition(lambda self: len(self.model.failures) < 5 and not self.model.down)
+    @step(
+        2,
+        when=lambda self: len(self.model.failures) < 5 and (not self.model.down),
+        who=PEOPLE,
+        at=EITHER,
+        provider=PROVIDERS,
+        mood=MOODS,
+    )
     def deliver(self, who: str, at: int, provider: str, mood: str) -> None:
         if self.model.destinations[provider] is not None:
             self.command(Deliver(who, at, provider, mood))
 
-    @step(who=people, at=either, most=attempts, immediate=st.booleans())
+    @step(1, who=PEOPLE, at=EITHER, most=ATTEMPTS, immediate=(False, True))
     def plan(self, who: str, at: int, most: int, immediate: bool) -> None:
         self.command(PlanRetries(who, at, most, immediate))
 
     @step(
-        who=people,
-        at=either,
-        plan=which,
-        failure=which,
-        state=st.sampled_from(["accepted", "accepted", "resolved", "deferred", "escalated", "dismissed"]),
+        2,
+        when=lambda self: self.model.plans and self.model.failures,
+        who=PEOPLE,
+        at=EITHER,
+        plan=WHICH,
+        failure=WHICH,
+        state=(
+            "accepted",
+            "accepted",
+            "resolved",
+            "deferred",
+            "escalated",
+            "dismissed",
+        ),
     )
-    @precondition(lambda self: self.model.plans and self.model.failures)
     def acknowledge(self, who: str, at: int, plan: int, failure: int, state: str) -> None:
         plan_id = newest(list(self.model.plans), plan)
         self.command(Acknowledge(who, at, plan_id, self.failure(failure), state))
 
-    @step(who=people, at=either, more=st.sampled_from([-1, 0, 0, 0, 1]), minutes=minutes)
+    @step(
+        2,
+        who=PEOPLE,
+        at=EITHER,
+        more=(
+            -1,
+            0,
+            0,
+            0,
+            1,
+        ),
+        minutes=MINUTES,
+    )
     def plan_approval(self, who: str, at: int, more: int, minutes: int) -> None:
         self.command(PlanApproval(who, at, max(1, self.model.required + more), minutes))
 
-    @step(who=people, at=either, plan=which, failure=which, verb=verbs, digest=st.sampled_from("-=!"))
-    @precondition(lambda self: self.model.approvals and self.model.failures)
+    @step(
+        4,
+        when=lambda self: self.model.approvals and self.model.failures,
+        who=PEOPLE,
+        at=EITHER,
+        plan=WHICH,
+        failure=WHICH,
+        verb=VERBS,
+        digest="-=!",
+    )
     def decide(self, who: str, at: int, plan: int, failure: int, verb: Verb, digest: str) -> None:
         self.command(self.decision(who, at, plan, failure, verb, digest))
 
@@ -95,41 +125,67 @@ class Approvals(Machine):
         """A decision that names no digest (-), the right one (=) or another (!)."""
         plan_id = newest(list(self.model.approvals), plan)
         listed = self.model.approvals[plan_id][1]
-        key = list(listed)[failure % len(listed)] if listed else self.failure(failure)
+        live = [key for key, item in listed.items() if item and item.at(self.model.now) in LIVE]
+        keys = (live if failure % 4 else None) or list(listed) or list(self.model.failures)
+        key = keys[failure % len(keys)]
         item = listed.get(key)
         named = {"-": "", "=": item.digest if item else "", "!": "0" * 64}[digest]
         return Decide(who, at, plan_id, key, verb, named)
 
     @step(
-        who=people,
-        at=either,
-        execute=st.booleans(),
-        most=attempts,
-        immediate=st.booleans(),
-        cap=st.integers(1, 3),
-        mood=moods,
+        2,
+        who=PEOPLE,
+        at=EITHER,
+        execute=(False, True),
+        most=ATTEMPTS,
+        immediate=(False, True),
+        cap=(1, 2, 3),
+        mood=MOODS,
     )
     def run(self, **asked: Any) -> None:
         self.command(Run(**asked))
 
-    @step(who=people, at=either, cap=st.integers(1, 3), mood=moods)
-    @precondition(lambda self: not self.model.down and self.executors())
+    @step(
+        3,
+        when=lambda self: not self.model.down and self.executors(),
+        who=PEOPLE,
+        at=EITHER,
+        cap=(1, 2, 3),
+        mood=MOODS,
+    )
     def run_approved(self, who: str, at: int, cap: int, mood: str) -> None:
         who, _ = self.would_send(who)
         self.command(Run(who, at, execute=True, most=CEILING, immediate=True, cap=cap, mood=mood))
 
-    @step(who=people, at=either, execution=which, outcome=st.sampled_from(["delivered", "not_delivered"]))
-    @precondition(lambda self: self.model.executions)
+    @step(
+        1,
+        when=lambda self: self.model.executions,
+        who=PEOPLE,
+        at=EITHER,
+        execution=WHICH,
+        outcome=(
+            "delivered",
+            "not_delivered",
+        ),
+    )
     def resolve(self, who: str, at: int, execution: int, outcome: str) -> None:
         self.command(Resolve(who, at, newest(list(self.model.executions), execution), outcome))
 
-    @step(who=people, at=either, unknown=which, outcome=st.sampled_from(["delivered", "not_delivered"]))
-    @precondition(lambda self: self.unresolved())
+    @step(
+        3,
+        when=lambda self: self.unresolved(),
+        who=PEOPLE,
+        at=EITHER,
+        unknown=WHICH,
+        outcome=(
+            "delivered",
+            "not_delivered",
+        ),
+    )
     def resolve_unknown(self, who: str, at: int, unknown: int, outcome: str) -> None:
         self.command(Resolve(who, at, newest(self.unresolved(), unknown), outcome))
 
-    @step(at=either, shift=which)
-    @precondition(lambda self: self.model.failures and not self.model.down)
+    @step(5, when=lambda self: self.model.failures and (not self.model.down), at=EITHER, shift=WHICH)
     def review_all(self, at: int, shift: int) -> None:
         """Three people bring every failure to its approvers, as far as the rules allow."""
         planner, reviewer, scheduler = rotated(shift)[:3]
@@ -139,8 +195,7 @@ class Approvals(Machine):
             self.command(Acknowledge(reviewer, at, plan_id, key, "accepted"))
         self.command(PlanApproval(scheduler, at, self.model.required, 60))
 
-    @step(at=either, shift=which)
-    @precondition(lambda self: self.model.approvals)
+    @step(5, when=lambda self: self.model.approvals, at=EITHER, shift=WHICH)
     def approve_all(self, at: int, shift: int) -> None:
         """Everybody tries to approve all that is open, twice, until it is approved: those too who may not."""
         plan_id, (_, items) = list(self.model.approvals.items())[-1]
@@ -149,43 +204,66 @@ class Approvals(Machine):
                 if item and item.at(self.model.now) == "open":
                     self.command(Decide(who, at, plan_id, key, "approved", item.digest))
 
-    @step(data=st.data(), mood=st.sampled_from(["delivered", "failed"]))
-    @precondition(lambda self: self.model.approvals and self.model.failures)
-    def at_once(self, data: st.DataObject, mood: str) -> None:
+    @step(
+        3,
+        when=lambda self: self.model.approvals and self.model.failures,
+        mood=(
+            "delivered",
+            "failed",
+        ),
+    )
+    def at_once(self, mood: str) -> None:
         """Several at the same time: some order of them must explain all that was seen."""
         commands: list[Command] = []
         self.be(mood)
-        for _ in range(data.draw(st.integers(2, 4))):
-            who, at = data.draw(people), data.draw(either)
-            if data.draw(st.booleans()):
-                cap = data.draw(st.integers(1, 3))
+        chosen = self.chance.choice
+        for _ in range(chosen((2, 3, 4))):
+            who, at = chosen(PEOPLE), chosen(EITHER)
+            if chosen((False, True)):
+                cap = chosen((1, 2, 3))
                 commands.append(Run(who, at, execute=True, most=CEILING, immediate=True, cap=cap, mood=mood))
             else:
-                verb, digest = data.draw(verbs), data.draw(st.sampled_from("-="))
-                commands.append(self.decision(who, at, 0, data.draw(which), verb, digest))
+                commands.append(self.decision(who, at, 0, chosen(WHICH), chosen(VERBS), chosen("-=")))
         seen = self.do(together([command.ask(self.house) for command in commands]))
         self.model = explained(self.model, list(zip(commands, seen, strict=True)))
         self.learn(exact=False)
 
     # What changes around them.
 
-    @step(minutes=minutes)
+    @step(2, minutes=MINUTES)
     def wait(self, minutes: int) -> None:
         self.model.now += minutes
         self.house.pass_time(minutes)
 
     @step(
-        provider=st.sampled_from(PROVIDERS),
-        path=st.sampled_from(["/moved", ""]),
-        kind=st.sampled_from(["webhook", "slack"]),
-        there=st.sampled_from([True, True, False]),
+        1,
+        provider=PROVIDERS,
+        path=(
+            "/moved",
+            "",
+        ),
+        kind=(
+            "webhook",
+            "slack",
+        ),
+        there=(
+            True,
+            True,
+            False,
+        ),
     )
     def reconfigure(self, provider: str, path: str, kind: str, there: bool) -> None:
         made = (path or f"/{provider}", kind, self.template) if there else None
         self.model.destinations[provider] = made
         self.configure()
 
-    @step(version=st.sampled_from(["1", "2"]))
+    @step(
+        1,
+        version=(
+            "1",
+            "2",
+        ),
+    )
     def change_template(self, version: str) -> None:
         for name, made in self.model.destinations.items():
             if made is not None:
@@ -200,8 +278,7 @@ class Approvals(Machine):
         made = self.model.destinations
         self.house.connect({name: one and one[:2] for name, one in made.items()}, self.template)
 
-    @step(failure=which)
-    @precondition(lambda self: self.model.failures and not self.model.down)
+    @step(1, when=lambda self: self.model.failures and (not self.model.down), failure=WHICH)
     def tamper(self, failure: int) -> None:
         key = self.failure(failure)
         self.house.tamper(key[1])
@@ -209,7 +286,7 @@ class Approvals(Machine):
 
     # What fails.
 
-    @step(at=either)
+    @step(1, at=EITHER)
     def restart_retry(self, at: int) -> None:
         """It settles what it can when it is back."""
         self.do(self.house.restart_retry(at))
@@ -218,8 +295,7 @@ class Approvals(Machine):
             self.do(gone(run))
         self.reconciled()
 
-    @step()
-    @precondition(lambda self: not self.model.down and self.crashes < 3)
+    @step(1, when=lambda self: not self.model.down and self.crashes < 3)
     def crash_delivery(self) -> None:
         self.crashes += 1
         self.lose_delivery()
@@ -237,8 +313,7 @@ class Approvals(Machine):
         self.model.packages.clear()
         self.model.down = True
 
-    @step()
-    @precondition(lambda self: self.model.down)
+    @step(6, when=lambda self: self.model.down)
     def mend_delivery(self) -> None:
         """It records what was cut short; then both retry services start anew."""
         self.do(self.house.start_delivery())
@@ -260,8 +335,14 @@ class Approvals(Machine):
             self.do(self.house.restart_retry(at))
         self.reconciled()
 
-    @step(who=people, provider=st.sampled_from(PROVIDERS), step=st.sampled_from(STEPS), mood=moods)
-    @precondition(lambda self: len(self.model.failures) < 5 and not self.model.down and not self.held)
+    @step(
+        1,
+        when=lambda self: len(self.model.failures) < 5 and (not self.model.down) and (not self.held),
+        who=PEOPLE,
+        provider=PROVIDERS,
+        step=STEPS,
+        mood=MOODS,
+    )
     def deliver_and_crash(self, who: str, provider: str, step: str, mood: str) -> None:
         if self.model.destinations[provider] is None:
             return
@@ -273,8 +354,14 @@ class Approvals(Machine):
         if step in ("attempted", "answered") or (step == "recorded" and mood != "delivered"):
             self.surprises.append((provider, self.model.now if step == "recorded" else None))
 
-    @step(who=people, at=either, point=st.sampled_from(LATE), mood=moods)
-    @precondition(lambda self: not self.model.down and self.executors())
+    @step(
+        2,
+        when=lambda self: not self.model.down and self.executors(),
+        who=PEOPLE,
+        at=EITHER,
+        point=LATE,
+        mood=MOODS,
+    )
     def run_and_crash_retry(self, who: str, at: int, point: str, mood: str) -> None:
         who, key = self.would_send(who)
         self.be(mood)
@@ -290,8 +377,14 @@ class Approvals(Machine):
         self.restart_retry(at=at)
         self.learn(exact=False)
 
-    @step(who=people, at=either, step=st.sampled_from(STEPS), mood=moods)
-    @precondition(lambda self: not self.model.down and not self.held and self.executors())
+    @step(
+        2,
+        when=lambda self: not self.model.down and (not self.held) and self.executors(),
+        who=PEOPLE,
+        at=EITHER,
+        step=STEPS,
+        mood=MOODS,
+    )
     def run_and_crash_delivery(self, who: str, at: int, step: str, mood: str) -> None:
         who, key = self.would_send(who)
         self.be(mood)
@@ -309,8 +402,12 @@ class Approvals(Machine):
         self.pending[execution_id] = ends.get(step, "unknown")
         self.learn(exact=False)
 
-    @step(who=people, at=either)
-    @precondition(lambda self: not self.model.down and not self.held and self.executors())
+    @step(
+        2,
+        when=lambda self: not self.model.down and (not self.held) and self.executors(),
+        who=PEOPLE,
+        at=EITHER,
+    )
     def run_and_hold(self, who: str, at: int) -> None:
         """The receiver keeps a retry waiting."""
         who, key = self.would_send(who)
@@ -321,8 +418,7 @@ class Approvals(Machine):
         self.model.failures[key].begin()
         self.held = Held(execution_id, key, answer, run, at)
 
-    @step(mood=moods)
-    @precondition(lambda self: self.held)
+    @step(3, when=lambda self: self.held, mood=MOODS)
     def answer(self, mood: str) -> None:
         """The receiver answers at last."""
         assert self.held
@@ -346,7 +442,7 @@ def rotated(shift: int) -> list[str]:
 
 TestApprovals = Approvals.TestCase
 TestApprovals.settings = settings(
-    max_examples=_EXAMPLES or 15,
+    max_examples=_EXAMPLES or 14,
     stateful_step_count=_STEPS,
     derandomize=not _EXAMPLES,
     deadline=None,
