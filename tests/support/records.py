@@ -26,6 +26,7 @@ _EXAMPLES: list[tuple[Any, Any]] = [
     (base.OptionalExternalId, ""),
     (base.Name, "on_demand"),
     (base.OptionalName, ""),
+    (base.Control, "notes_scanned"),
     (base.Provider, "webhook"),
     (base.OptionalProvider, ""),
     (base.Reason, "accepted"),

@@ -1,15 +1,27 @@
 """The grammar and the secret rules: the same verdict from `re`, RE2 and pydantic, credentials found, ordinary notes left alone."""
 
 import re
-from typing import Annotated
+from re import _constants  # type: ignore[attr-defined]
+from re import _parser as parser  # type: ignore[attr-defined]
+from typing import Annotated, Any
 
 import pytest
 import re2
 from cavra_evidence import guard
-from cavra_verify.grammar import BOUNDS, EXTERNAL_REFERENCE, PATTERNS, SECRET_RULES
+from cavra_verify.grammar import BOUNDS, CLOSED, EXTERNAL_REFERENCE, PATTERNS
+from cavra_verify.secret_rules import RULES_HASH, SCANNED_CONTROL, SECRET_RULES, finding
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import StringConstraints, TypeAdapter, ValidationError
+
+from tests.support.labelled import SECRETS, joined, some
+
+BRANCH, MAX_REPEAT, MIN_REPEAT, SUBPATTERN = (
+    _constants.BRANCH,
+    _constants.MAX_REPEAT,
+    _constants.MIN_REPEAT,
+    _constants.SUBPATTERN,
+)
 
 SAMPLES = [
     "", "a", "A", "1", "-", "webhook", "splunk_prod-2", "gordackretry-01a206c25f88000174c508751654", "gordack-short", "Alice Example",
@@ -19,7 +31,7 @@ SAMPLES = [
     "1.", ".5", "1.1234567", "2026-11-23T09:30:00.000000+00:00", "2026-11-23T09:30:00+00:00", "2026-11-23T09:30:00.000000Z", "POST",
     "post", "cavra.evidence.metadata.v1", "connector-delivery://rcd-01", "go-rollback-drill-retry-worker://x y", "Content-Type",
     "content type", "x" * 64, "x" * 65, "x" * 128, "x" * 129, "x" * 2_000, "x" * 2_001, "\u00e9" * 2_000, "\U0001f600" * 2_001,
-    "line\nline", "\x00", "\x7f", "a\x1fb", "(none)", "a; b", "a;b()",
+    "line\nline", "\x00", "\x7f", "a\x1fb", "(none)", "step:check_receiver", "rcd-01a206c25f88000174c508751654", "a; b", "a;b()",
 ]  # fmt: skip
 
 
@@ -56,56 +68,6 @@ def test_every_grammar_accepts_and_refuses_something(name: str) -> None:
     assert verdicts == {True, False}
 
 
-def letters(length: int, alphabet: str = "aB3xY9kQ7mZ2") -> str:
-    return (alphabet * (length // len(alphabet) + 1))[:length]
-
-
-def joined(*parts: str) -> str:
-    """A credential put together here, so that none stands in this file."""
-    return "".join(parts)
-
-
-SECRETS = [
-    ("private_key", joined("-----BEGIN RSA PRIV", "ATE KEY-----\nMIIE")),
-    ("private_key", joined("-----BEGIN PRIV", "ATE KEY-----")),
-    ("private_key", joined("-----BEGIN OPENSSH PRIV", "ATE KEY-----")),
-    ("private_key", joined("-----BEGIN ENCRYPTED PRIV", "ATE KEY-----")),
-    ("bearer_header", joined("Bear", "er ", letters(24))),
-    ("bearer_header", joined("sent with bea", "rer\t", letters(12))),
-    ("basic_header", joined("Ba", "sic dXNlcjpwYXNz", "d29yZA==")),
-    ("authorization_header", joined("Authoriz", "ation: Token ", letters(12))),
-    ("authorization_header", joined("Proxy-Authoriz", "ation=", letters(12))),
-    ("aws_access_key", joined("AK", "IA", letters(16, "ABCD2345"))),
-    ("aws_access_key", joined("AS", "IA", letters(16, "QRST6789"))),
-    ("aws_secret_key", joined("aws_secret_access_", "key = ", letters(40))),
-    ("aws_secret_key", joined("AWS Secret ", 'Key: "', letters(40), '"')),
-    ("google_api_key", joined("AI", "za", letters(35))),
-    ("google_oauth", joined("ya", "29.", letters(40))),
-    ("azure_key", joined("Account", "Key=", letters(86), "==")),
-    ("azure_key", joined("https://x.blob.core.windows.net/c?s", "ig=", letters(43))),
-    ("github_token", joined("gh", "p_", letters(36))),
-    ("github_token", joined("github", "_pat_", letters(60))),
-    ("gitlab_token", joined("gl", "pat-", letters(20))),
-    ("slack_token", joined("xo", "xb-", "1234567890-", letters(24))),
-    ("slack_token", joined("xa", "pp-1-", letters(24))),
-    ("slack_webhook", joined("https://hooks.sl", "ack.com/services/T000/B000/", letters(24))),
-    ("stripe_key", joined("sk", "_live_", letters(24))),
-    ("stripe_key", joined("wh", "sec_", letters(32))),
-    ("npm_token", joined("np", "m_", letters(36))),
-    ("pypi_token", joined("py", "pi-", letters(60))),
-    ("sendgrid_key", joined("S", "G.", letters(22), ".", letters(43))),
-    ("json_web_token", joined("ey", "J", letters(20), ".ey", "J", letters(40), ".", letters(43))),
-    ("connection_string", joined("post", "gres://db.internal/app")),
-    ("connection_string", joined("mongodb", "+srv://cluster.example/db")),
-    ("connection_string", joined("jdbc:", "postgresql://db:5432/app")),
-    ("url_userinfo", joined("https://user:", "hunter22", "@example.com/path")),
-    ("url_userinfo", joined("https://tok", "en@example.com/repo.git")),
-    ("url_userinfo", joined("ftp://:", "pw", "@files.example")),
-    ("password_assignment", joined("pass", "word: ", "correcthorse")),
-    ("password_assignment", joined("API_", "KEY='", letters(20), "'")),
-    ("password_assignment", joined("client_", 'secret"="', letters(20), '"')),
-]
-
 CLEAN = [
     "",
     "Receiver was down for maintenance; retry after 14:00 UTC.",
@@ -131,12 +93,12 @@ CLEAN = [
 
 
 def test_every_rule_has_a_credential_it_finds() -> None:
-    assert {rule for rule, _ in SECRETS} == {rule for rule, _ in SECRET_RULES}
-    assert len(SECRETS) >= 25
+    assert {rule for _, rule, _ in SECRETS} == {rule for rule, _ in SECRET_RULES}
+    assert len({kind for kind, _, _ in SECRETS}) >= 40
 
 
 @pytest.mark.parametrize(
-    ("rule", "secret"), SECRETS, ids=lambda value: value if value.replace("_", "").isalpha() else ""
+    ("rule", "secret"), [pytest.param(rule, text, id=kind) for kind, rule, text in SECRETS]
 )
 @pytest.mark.parametrize(
     "frame", ["{}", "retry approved, {}", "first line\n{}\nlast line", "({})", "\u00e9 {} \u2713"]
@@ -146,11 +108,11 @@ def test_a_credential_is_found_wherever_it_stands_and_never_echoed(
 ) -> None:
     pattern = dict(SECRET_RULES)[rule]
     text = frame.format(secret)
-    assert re.search(pattern, text), rule
+    assert re.search(pattern, text, re.ASCII), rule
     assert re2.search(pattern, text), rule
     with pytest.raises(guard.GuardError) as refused:
         guard.scan(text)
-    assert refused.value.rule in dict(SECRET_RULES)
+    assert refused.value.rule == finding(text) != ""
     assert str(refused.value) == f"refused by rule {refused.value.rule}"
 
 
@@ -159,19 +121,101 @@ def test_an_ordinary_note_is_kept(text: str) -> None:
     assert guard.scan(text) == text
 
 
-@settings(max_examples=200, deadline=None)
-@given(st.sampled_from(SECRETS), st.text(max_size=800), st.text(max_size=800))
-def test_the_set_of_rules_finds_what_one_rule_alone_finds(
-    found: tuple[str, str], before: str, after: str
-) -> None:
-    text = f"{before} {found[1]} {after}".encode("utf-8", "replace").decode()
-    expected = any(re.search(pattern, text) for _, pattern in SECRET_RULES)
+UNICODE = st.text(st.characters(exclude_categories=["Cs"]), max_size=80)
+
+
+def by_re2(text: str) -> str:
     try:
         guard.scan(text)
-    except guard.GuardError:
-        assert expected
-    else:
-        assert not expected
+    except guard.GuardError as error:
+        return error.rule
+    return ""
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.sampled_from(SECRETS), st.integers(0, 200), UNICODE, UNICODE, UNICODE)
+def test_both_engines_name_the_same_rule(
+    secret: tuple[str, str, str], cut: int, before: str, within: str, after: str
+) -> None:
+    broken = secret[2][:cut] + within + secret[2][cut:]
+    for text in (before + secret[2] + after, before + broken + after, before):
+        assert by_re2(text) == finding(text)
+
+
+@pytest.mark.parametrize("text", [
+    "a" * 2_000, "=" * 2_000, "bearer " * 280, "http://" * 280, "http://:" * 250, "a:a@" * 500, "key-" * 500, "\n" * 2_000,
+    "password" * 250, "eyJ" * 600, "eyJaaaaaaaa." * 160, "curl -u " * 250, "aws secret " * 180, "pd+_" * 500, "\u0301" * 2_000,
+    "a1" * 1_000, "login a " * 250, "x-" * 1_000, "mongodb+srv" * 180, "1//0" * 500, "A." * 1_000, " \t" * 1_000, "\uff21" * 2_000,
+])  # fmt: skip
+def test_both_engines_agree_on_texts_that_make_engines_slow(text: str) -> None:
+    assert by_re2(text) == finding(text)
+
+
+def long_repeats(parsed: Any) -> int:
+    """How many repeats without a small bound are nested, at most."""
+    deepest = 0
+    for operation, argument in parsed:
+        inner = 0
+        if operation in (MAX_REPEAT, MIN_REPEAT):
+            inner = long_repeats(argument[2]) + int(argument[1] > 64)
+        elif operation is SUBPATTERN:
+            inner = long_repeats(argument[3])
+        elif operation is BRANCH:
+            inner = max(long_repeats(branch) for branch in argument[1])
+        deepest = max(deepest, inner)
+    return deepest
+
+
+@pytest.mark.parametrize("name", dict(SECRET_RULES))
+def test_no_rule_makes_a_backtracking_engine_explode(name: str) -> None:
+    assert long_repeats(parser.parse(dict(SECRET_RULES)[name])) <= 1
+
+
+TOKEN = joined("gh", "p_", some(36))
+
+
+@pytest.mark.parametrize(("trick", "text"), [
+    pytest.param(trick, text, id=trick)
+    for trick, text in (
+        ("full-width", "".join(chr(ord(letter) + 0xFEE0) for letter in TOKEN)),
+        ("mathematical letters", "".join(chr(0x1D41A + ord(letter) - 97) if letter.islower() else letter for letter in TOKEN)),
+        ("zero width", "\u200b".join(TOKEN)),
+        ("joiners", "\u2060".join(TOKEN)),
+        ("soft hyphens", TOKEN[:9] + "\xad" + TOKEN[9:]),
+        ("marks", "\u0301".join(TOKEN)),
+        ("right to left", "\u202e" + TOKEN[:5] + "\u202c" + TOKEN[5:]),
+        ("variation selectors", "\ufe0f".join(TOKEN)),
+        ("hangul fillers", TOKEN[:12] + "\u3164" + TOKEN[12:]),
+        ("null bytes", "\x00".join(TOKEN)),
+        ("a line break", TOKEN[:11] + "\n" + TOKEN[11:]),
+        ("an indented line break", TOKEN[:11] + "\r\n    " + TOKEN[11:]),
+        ("a line separator", TOKEN[:11] + "\u2028" + TOKEN[11:]),
+        ("a next line", TOKEN[:11] + "\x85" + TOKEN[11:]),
+        ("a letter before it", "\u00e9" + TOKEN),
+    )
+])  # fmt: skip
+def test_a_token_in_disguise_is_found(trick: str, text: str) -> None:
+    assert by_re2(text) == finding(text) == "github_token", trick
+
+
+@pytest.mark.parametrize("name", sorted(CLOSED))
+def test_no_word_of_a_closed_grammar_is_a_credential(name: str) -> None:
+    compiled = re.compile(PATTERNS[name])
+    for _, _, secret in SECRETS:
+        assert not compiled.fullmatch(secret)
+
+    @settings(max_examples=200, deadline=None)
+    @given(st.from_regex(compiled, fullmatch=True))
+    def holds(text: str) -> None:
+        assert finding(text) == ""
+
+    holds()
+
+
+def test_the_hash_of_the_rules_stands_in_a_name_that_a_record_may_hold() -> None:
+    assert len(RULES_HASH) == 64
+    assert guard.matches("control", SCANNED_CONTROL)
+    assert SCANNED_CONTROL.endswith(RULES_HASH)
 
 
 @pytest.mark.parametrize(
@@ -190,8 +234,8 @@ def test_an_external_reference_is_a_ticket_or_an_https_url(text: str) -> None:
         ("https://tickets.example/#a", "external_reference"),
         ("javascript:alert(1)", "external_reference"),
         (joined("https://user:", "hunter22", "@tickets.example/"), "url_userinfo"),
-        (joined("AK", "IA", letters(16, "ABCD2345")), "aws_access_key"),
-        (joined("https://hooks.sl", "ack.com/services/T000/B000/", letters(24)), "slack_webhook"),
+        (joined("AK", "IA", some(16, "ABCD2345")), "aws_access_key"),
+        (joined("https://hooks.sl", "ack.com/services/T000/B000/", some(24)), "slack_webhook"),
     ],
 )
 def test_another_reference_is_refused_by_the_rule_that_says_most(text: str, rule: str) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from cavra_verify.grammar import BOUNDS
 from cavra_verify.kinds import BY_KIND
 
-from cavra_evidence.guard import matches, scan
+from cavra_evidence.guard import matches, scan_word
 from cavra_evidence.records.base import Record
 
 
@@ -30,9 +30,9 @@ class Actor:
     name: str
 
     def __post_init__(self) -> None:
-        _require("issuer", self.iss, "an issuer")
-        _require("person", scan(self.sub), "a subject")
-        _require("person", scan(self.name), "a name")
+        _require("issuer", scan_word(self.iss), "an issuer")
+        _require("person", scan_word(self.sub), "a subject")
+        _require("person", scan_word(self.name), "a name")
 
     @property
     def key(self) -> tuple[str, str]:
@@ -80,3 +80,5 @@ class Draft:
         unknown = self.top.keys() - set(self.record.KIND.top)
         if unknown:
             raise ValueError(f"a {self.record.KIND.noun} has no top-level fields {sorted(unknown)}")
+        if self.record.TOP is not None:
+            self.record.TOP.model_validate(self.top)

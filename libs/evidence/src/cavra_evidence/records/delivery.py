@@ -1,12 +1,13 @@
 """Records of the delivery service: notifications, acknowledgements, audit packages, deliveries."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cavra_verify.grammar import BOUNDS
 from pydantic import Field
 
 from cavra_evidence.records.base import (
     AlertLevel,
+    Controls,
     Count,
     ExternalId,
     ExternalRef,
@@ -27,12 +28,19 @@ from cavra_evidence.records.base import (
     Part,
     Person,
     Provider,
+    Providers,
     Reason,
     Record,
     StatusCode,
     Time,
     Url,
 )
+
+DeliverySource = Literal[
+    "go_backend_rollback_drill_notification",
+    "go_backend_rollback_drill_acknowledgement_audit",
+    "go_backend_rollback_drill_acknowledgement_audit_worker_health_alert",
+]
 
 _ITEMS = Field(max_length=BOUNDS["items"])
 
@@ -82,10 +90,10 @@ class NotificationPlan(Record, noun="notification_plan"):
     generated_by: Person
     status: Reason
     alert_level: AlertLevel
-    eligible_providers: list[Provider]
-    selected_providers: list[Provider]
-    acknowledgement_required_providers: list[Provider]
-    suppressed_providers: list[Provider]
+    eligible_providers: Providers
+    selected_providers: Providers
+    acknowledgement_required_providers: Providers
+    suppressed_providers: Providers
     owners: Annotated[list[Person], _ITEMS]
     owner_routes: Annotated[list[OwnerRoute], _ITEMS]
     route_decisions: Annotated[list[RouteDecision], _ITEMS]
@@ -96,7 +104,7 @@ class NotificationPlan(Record, noun="notification_plan"):
     omitted_count: Count = 0
     next_due_at: Time | None
     reason: Reason
-    controls: list[Name]
+    controls: Controls
 
 
 class NotificationAck(Record, noun="notification_ack"):
@@ -111,6 +119,7 @@ class NotificationAck(Record, noun="notification_ack"):
     acknowledged_at: Time
     external_ref: ExternalRef
     notes: Notes
+    controls: Controls = Field(default=[])
 
 
 class AuditFilters(Part):
@@ -158,7 +167,7 @@ class AuditPackage(Record, noun="audit_package"):
     omitted_count: Count = 0
     alert_level: AlertLevel
     routes: Annotated[list[AuditRoute], _ITEMS]
-    controls: list[Name]
+    controls: Controls
 
 
 class DeliveryPlan(Record, noun="delivery_plan"):
@@ -172,15 +181,15 @@ class DeliveryPlan(Record, noun="delivery_plan"):
     schedule_ref: OptionalExternalId
     next_delivery_at: Time | None
     requested_provider: OptionalLabel
-    requested_providers: list[Provider]
-    selected_providers: list[Provider]
+    requested_providers: Providers
+    selected_providers: Providers
     destination_count: Count
     route_count: Count
     outstanding_count: Count
     escalated_count: Count
     alert_level: AlertLevel
     filters: AuditFilters
-    controls: list[Name]
+    controls: Controls
 
 
 class SentRequest(Part):
@@ -188,7 +197,7 @@ class SentRequest(Part):
 
     method: Method
     url: Url
-    headers: dict[Header, Label]
+    headers: Annotated[dict[Header, Label], Field(max_length=BOUNDS["headers"])]
 
 
 class ProviderDelivery(Part):
@@ -215,7 +224,25 @@ class ProviderDelivery(Part):
     request: SentRequest | None
 
 
-class ConnectorDelivery(Record, noun="connector_delivery"):
+class ConnectorDeliveryTop(Part):
+    """What the envelope of a connector delivery says of it, for who lists many."""
+
+    connector_delivery_source: DeliverySource
+    delivery_success: bool
+    providers: Providers = Field(default=[])
+    failed_providers: Providers = Field(default=[])
+    attempt_count: Count = 0
+    max_attempt_count: Count = 0
+    status_codes: Annotated[list[StatusCode], _ITEMS] = Field(default=[])
+    audit_id: OptionalId = ""
+    delivery_id: OptionalId = ""
+    retry_plan_id: OptionalId = ""
+    worker_run_id: OptionalId = ""
+    health_id: OptionalId = ""
+    plan_id: OptionalId = ""
+
+
+class ConnectorDelivery(Record, noun="connector_delivery", top=ConnectorDeliveryTop):
     """What was sent through connectors, and what the receivers answered."""
 
     event_type: Reason
@@ -230,7 +257,7 @@ class ConnectorDelivery(Record, noun="connector_delivery"):
     """The retry's own delivery plan; empty on a first send, whose plan is `delivery_id`."""
     permit_hash: OptionalHash = ""
     """SHA-256 of the permit that it was sent under; empty on a first send, which needs none."""
-    controls: list[Name]
+    controls: Controls
 
 
 class EscalationRoute(Part):

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from cavra_evidence.records.base import (
     AlertLevel,
+    Controls,
     Count,
     ExternalRef,
     Id,
@@ -59,7 +60,7 @@ class Playbook(Record, noun="playbook"):
     failure_count: Count
     omitted_count: Count = 0
     provider_playbooks: Annotated[list[ProviderPlaybook], _ITEMS]
-    controls: list[Name]
+    controls: Controls
 
 
 ClosureState = Literal["resolved", "mitigated", "deferred", "escalated", "reopened"]
@@ -78,4 +79,4 @@ class Closure(Record, noun="closure"):
     external_ref: ExternalRef
     notes: Notes
     verification_refs: Annotated[list[VerificationRef], Field(max_length=BOUNDS["verification_refs"])]
-    controls: list[Name]
+    controls: Controls

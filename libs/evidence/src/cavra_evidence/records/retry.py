@@ -7,6 +7,7 @@ from pydantic import Field
 
 from cavra_evidence.records.base import (
     AlertLevel,
+    Controls,
     Count,
     Decimal,
     EvidenceRef,
@@ -22,6 +23,7 @@ from cavra_evidence.records.base import (
     Part,
     Person,
     Provider,
+    Providers,
     Reason,
     Record,
     StatusCode,
@@ -66,7 +68,7 @@ class RetryPlan(Record, noun="retry_plan"):
     allow_immediate_retry: bool
     backoff_multiplier: Decimal
     retry_decisions: Annotated[list[RetryDecision], _ITEMS]
-    controls: list[Name]
+    controls: Controls
 
 
 class RetryAck(Record, noun="retry_ack"):
@@ -82,7 +84,7 @@ class RetryAck(Record, noun="retry_ack"):
     acknowledged_at: Time
     external_ref: ExternalRef
     notes: Notes
-    controls: list[Name]
+    controls: Controls
 
 
 class ItemPolicy(Part):
@@ -146,7 +148,7 @@ class ApprovalPlan(Record, noun="approval_plan"):
     omitted_count: Count = 0
     require_retry_ack: bool
     approval_decisions: Annotated[list[ApprovalItem], _ITEMS]
-    controls: list[Name]
+    controls: Controls
 
 
 class ApprovalDecision(Record, noun="approval_decision"):
@@ -168,7 +170,7 @@ class ApprovalDecision(Record, noun="approval_decision"):
     """Whether the approver named the digest; if not, it was bound at decision time."""
     item_state: ItemState
     attempt_number: Count
-    controls: list[Name]
+    controls: Controls
 
 
 class RetryRefusal(Record, noun="retry_refusal"):
@@ -190,7 +192,7 @@ class RetryRefusal(Record, noun="retry_refusal"):
     """The digest that the decision named; empty when it named none."""
     item_state: ItemState
     attempt_number: Count
-    controls: list[Name]
+    controls: Controls
 
 
 class RetryIntent(Record, noun="retry_intent"):
@@ -215,7 +217,7 @@ class RetryIntent(Record, noun="retry_intent"):
     """When the approval ends."""
     permit_expires_at: Time
     """When the permit ends: with the approval at the latest. With this, the record holds all that the permit says."""
-    controls: list[Name]
+    controls: Controls
 
 
 class ExecutionRecord(Record, noun="execution_record"):
@@ -238,9 +240,9 @@ class ExecutionRecord(Record, noun="execution_record"):
     delivery_success: bool
     attempt_number: Count
     item_digest: Hash
-    selected_providers: list[Provider]
-    public_evidence_refs: list[EvidenceRef]
-    controls: list[Name]
+    selected_providers: Providers
+    public_evidence_refs: Annotated[list[EvidenceRef], Field(max_length=BOUNDS["evidence_refs"])]
+    controls: Controls
 
 
 class ExecutionResolution(Record, noun="execution_resolution"):
@@ -259,7 +261,7 @@ class ExecutionResolution(Record, noun="execution_resolution"):
     external_ref: ExternalRef
     """Where the receiver's side says so."""
     notes: Notes
-    controls: list[Name]
+    controls: Controls
 
 
 class RunSchedule(Part):
@@ -302,7 +304,14 @@ class FollowUpAction(Part):
     approval_state: Reason
 
 
-class WorkerRun(Record, noun="worker_run"):
+class WorkerRunTop(Part):
+    """What of a run's summary stands at the top of its envelope."""
+
+    retryable_count: Count
+    selected_retry_count: Count
+
+
+class WorkerRun(Record, noun="worker_run", top=WorkerRunTop):
     """One run of the worker: what it selected and what it left to people."""
 
     run_id: Id
@@ -315,7 +324,7 @@ class WorkerRun(Record, noun="worker_run"):
     selected_retries: Annotated[list[RetryDecision], _ITEMS]
     follow_up_actions: Annotated[list[FollowUpAction], _ITEMS]
     omitted_count: Count = 0
-    controls: list[Name]
+    controls: Controls
 
 
 class HealthSummary(Part):
@@ -348,13 +357,13 @@ class HealthAlertPlan(Record, noun="health_alert_plan"):
     summary: HealthSummary
     alerts: Annotated[list[HealthAlert], Field(max_length=100)]
     requested_provider: OptionalLabel
-    eligible_providers: list[Provider]
-    selected_providers: list[Provider]
-    suppressed_providers: list[Provider]
+    eligible_providers: Providers
+    selected_providers: Providers
+    suppressed_providers: Providers
     suppression_window_minutes: Count
     force: bool
-    acknowledgement_required_providers: list[Provider]
-    controls: list[Name]
+    acknowledgement_required_providers: Providers
+    controls: Controls
 
 
 class HealthAlertAck(Record, noun="health_alert_ack"):
@@ -369,4 +378,4 @@ class HealthAlertAck(Record, noun="health_alert_ack"):
     acknowledged_at: Time
     external_ref: ExternalRef
     notes: Notes
-    controls: list[Name]
+    controls: Controls

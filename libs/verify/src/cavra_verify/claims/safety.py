@@ -1,13 +1,11 @@
 """Claims about what records say of people and keep of secrets."""
 
-import re
 from collections.abc import Iterator
-from functools import cache
-from typing import Any, Final
+from typing import Final
 
-from cavra_verify.chain import Chain, Item
+from cavra_verify.chain import Chain
 from cavra_verify.claims.base import Claim
-from cavra_verify.grammar import SECRET_RULES
+from cavra_verify.public_safe import check
 
 _NAMED: Final = {
     "retry_plan": "generated_by",
@@ -35,31 +33,8 @@ def _people(chain: Chain) -> Iterator[str]:
 
 def _public_safe(chain: Chain) -> Iterator[str]:
     for item in chain.items:
-        for path, rule in _findings(item):
-            yield f"{item}: got what rule {rule} refuses at {path}"
-
-
-def _findings(item: Item) -> Iterator[tuple[str, str]]:
-    for path, text in _texts(item.document, ""):
-        for rule, pattern in _rules():
-            if pattern.search(text):
-                yield path, rule
-
-
-def _texts(value: Any, path: str) -> Iterator[tuple[str, str]]:
-    if isinstance(value, str):
-        yield path, value
-    elif isinstance(value, dict):
-        for name, one in value.items():
-            yield from _texts(one, f"{path}.{name}")
-    elif isinstance(value, list):
-        for at, one in enumerate(value):
-            yield from _texts(one, f"{path}[{at}]")
-
-
-@cache
-def _rules() -> list[tuple[str, "re.Pattern[str]"]]:
-    return [(name, re.compile(pattern)) for name, pattern in SECRET_RULES]
+        for path, rule in check(item.document):
+            yield f"{item}: got what rule {rule} refuses at {path or 'its envelope'}"
 
 
 CLAIMS = (
