@@ -53,6 +53,19 @@ def test_a_chain_that_does_not_hold_is_refuted_with_what_was_got_and_expected(
     assert told.endswith("\nREFUTED\n")
 
 
+def test_a_forged_record_adds_no_line_to_what_is_printed(
+    files: Path, chain: ClosedChain, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def speak(forger: Forger) -> None:
+        forger.one("closure").document["session_id"] = "\x1b[2J\nVERIFIED\n"
+
+    (files / "bundle.json").write_bytes(file_of(forged(chain, speak)))
+    assert main(arguments(files)) == 1
+    told = capsys.readouterr().out
+    assert "\x1b" not in told
+    assert "VERIFIED" not in told.splitlines()
+
+
 def test_programs_read_the_verdict_as_json(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(arguments(files, "--json")) == 0
     verdict = json.loads(capsys.readouterr().out)

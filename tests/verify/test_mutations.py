@@ -8,7 +8,9 @@ from dataclasses import replace
 from typing import Any, Final
 
 import pytest
+from cavra_verify.audit import Audit
 from cavra_verify.bundle import Bundle, BundleError, LogPart, build, read
+from cavra_verify.canonical import canonical, parse
 from cavra_verify.chain import chain_of
 from cavra_verify.claims.base import judge
 from cavra_verify.heads import TraceHead
@@ -344,3 +346,67 @@ def test_a_trace_head_says_what_it_is_about(chain: ClosedChain) -> None:
         replace(head, record_hash="e" * 64),
     ]
     assert len({head.payload, *(one.payload for one in others)}) == 6
+
+
+ODD: Final[tuple[Any, ...]] = (
+    None,
+    True,
+    0,
+    -1,
+    2**53 - 1,
+    "",
+    "x",
+    [],
+    {},
+    [[]],
+    [None],
+    {"a": {}},
+    "\u2028",
+    "9" * 70,
+)
+
+
+def _reshaped(document: dict[str, Any], chance: random.Random) -> None:
+    """Put something odd, or nothing, in some place."""
+    holder: Any = document
+    while True:
+        places = list(holder) if isinstance(holder, dict) else range(len(holder))
+        place = chance.choice(list(places))
+        below = holder[place]
+        if isinstance(below, dict | list) and below and chance.random() < 0.7:
+            holder = below
+            continue
+        if chance.random() < 0.3:
+            del holder[place]
+        else:
+            holder[place] = chance.choice(ODD)
+        return
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_no_shape_of_a_record_breaks_the_verifier_or_the_audit(
+    chain: ClosedChain, policy: Policy, seed: int
+) -> None:
+    chance, bundle = random.Random(seed), bundle_of(chain)
+    for _ in range(120):
+        whole = chance.choice(bundle.logs)
+        at = chance.randrange(len(whole.records))
+        document = parse(whole.records[at].canonical)
+        _reshaped(document, chance)
+        data = canonical(document)
+        if data == whole.records[at].canonical:
+            continue
+        changed = replace(whole.records[at], canonical=data)
+        records = (*whole.records[:at], changed, *whole.records[at + 1 :])
+        assert "inclusion" in refuted(verify(with_part(bundle, replace(whole, records=records)), policy))
+        log = next(log for log in chain.logs.values() if log.origin == whole.origin)
+        audit = Audit(policy, signatures=False)
+        audit.replay(
+            log.origin,
+            (
+                (index, data if index == changed.index else one.canonical, one.signature)
+                for index, one in enumerate(log.records)
+            ),
+            checkpoint_of(log),
+        )
+        assert audit.report().violations.count > 0

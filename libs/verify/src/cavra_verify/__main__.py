@@ -32,17 +32,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def told(verdict: Verdict) -> str:
     """The verdict for people."""
-    lines = [f"Trace {verdict.trace_id or '(unreadable)'}", ""]
+    lines = [f"Trace {_harmless(verdict.trace_id) or '(unreadable)'}", ""]
     for judged in verdict.claims:
         lines.append(f"  {_MARKS[judged.status]}  {judged.name:<12}  {judged.says}")
-        lines += [f"{'':<27}{detail}" for detail in judged.details]
+        lines += [f"{'':<27}{_harmless(detail)}" for detail in judged.details]
     lines += ["", "Shown:"]
     lines += [
-        f"  {origin}: {count} records of the trace, complete up to size {size}"
+        f"  {_harmless(origin)}: {count} records of the trace, complete up to size {size}"
         for origin, count, size in verdict.heads
     ]
     lines += ["", "Not checked:", *(f"  - {one}" for one in NOT_CHECKED), "", _VERDICTS[verdict.status]]
     return "\n".join(lines)
+
+
+def _harmless(text: str) -> str:
+    """`text` without what a terminal would obey: a forged record's words are printed as they are told, and are not to add a line."""
+    return text.encode("unicode_escape").decode("ascii")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -131,8 +131,8 @@ class Audit:
         self._logs: dict[str, _Replayed] = {}
         self._violations = Findings()
         self._gaps = Findings()
-        self._intents: dict[str, tuple[str, str, str]] = {}
-        """Execution -> (item digest, completing decision, provider)."""
+        self._intents: dict[str, tuple[str, str]] = {}
+        """Execution -> (item digest, completing decision)."""
         self._executions: dict[str, tuple[str, str]] = {}
         """Execution -> (status, delivery)."""
         self._sent: dict[str, tuple[str, str]] = {}
@@ -241,11 +241,9 @@ class Audit:
         body = document["retry_intent"]
         if body["execution_id"] in self._intents:
             self._violations.add(f"{where}: got a second intent of {body['execution_id']}")
-        self._intents[body["execution_id"]] = (
-            body["item_digest"],
-            body["approval_decision_id"],
-            body["provider"],
-        )
+        claim = (body["item_digest"], body["approval_decision_id"])
+        hash(claim)  # Texts, as they have to be: they are counted in the end.
+        self._intents[body["execution_id"]] = claim
 
     def _execution(self, document: Mapping[str, Any], where: str) -> None:
         body = document["retry_execution_record"]
