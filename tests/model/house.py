@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager, AsyncExitStack, closing
 from dataclasses import dataclass, field
@@ -21,10 +22,11 @@ from cavra.delivery.v1.delivery_pb2_grpc import DeliveryServiceStub
 from cavra.evidence.v1 import evidence_pb2 as evidence
 from cavra.evidence.v1.evidence_pb2_grpc import EvidenceLogStub
 from cavra.retry.v1.retry_pb2_grpc import RetryServiceStub
-from cavra_delivery.connectors import http
+from cavra_delivery.connectors.forms.form import Form
 from cavra_delivery.settings import DeliverySettings
 from cavra_evidence.log import Entry
 from cavra_retry.settings import RetrySettings
+from cavra_service.files import write_private
 from cavra_service.store.protocol import Commit, Store, StoreClosed
 from cavra_verify.kinds import BY_KIND
 from cavra_verify.merkle import leaf_hash
@@ -116,10 +118,18 @@ class House:
         for module in _MODULES:
             if hasattr(module, "fault"):
                 stack.enter_context(patch.object(module, "fault", self._fault))
+        # Processes have their own temporary files; here both retry services are one process.
+        alone = threading.Lock()
+
+        def written(path: Path, data: bytes) -> None:
+            with alone:
+                write_private(path, data)
+
+        stack.enter_context(patch("cavra_service.checkpoints.write_private", written))
         # Who starts again is connected to anew: channels would share how long they wait after a failure.
         options = (*cavra_service.client.OPTIONS, ("grpc.use_local_subchannel_pool", 1))
         stack.enter_context(patch("cavra_service.client.OPTIONS", options))
-        stack.callback(setattr, http, "TEMPLATE_VERSION", http.TEMPLATE_VERSION)
+        stack.callback(setattr, Form, "template_version", Form.template_version)
         await stack.enter_async_context(self.receiver)
         self.connect({})
         await self.start_delivery()
@@ -157,7 +167,7 @@ class House:
 
     def connect(self, destinations: dict[str, Any], template: str = "1") -> None:
         """Configure each provider: (path, kind), None for one without its URL."""
-        setattr(http, "TEMPLATE_VERSION", template)  # noqa: B010 a constant elsewhere
+        Form.template_version = template
         entries = {}
         for name in PROVIDERS:
             made = destinations.get(name, (f"/{name}", "webhook"))

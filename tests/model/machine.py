@@ -21,6 +21,9 @@ from tests.model.reference import CEILING, Differs, Key, Model, Plan, expect
 
 T = TypeVar("T")
 PEOPLE: Final = ("ada", "bea", "cal", "dan", "eve", "fay", "gil")
+MOODS: Final = ("delivered", "failed", "failed", "unknown")
+"""What the receiver makes of a request: takes it, refuses it, or reads it and hangs up."""
+EITHER: Final = (0, 1)
 
 
 @dataclass
@@ -97,8 +100,9 @@ class Machine(RuleBasedStateMachine):
     @telling
     def go_on(self, chance: int) -> None:
         """One step. It is chosen by a single number, because after a race the same numbers may lead elsewhere."""
-        self.chance = Random(chance)
-        named = {name: one.step for name, one in vars(type(self)).items() if hasattr(one, "step")}
+        self.chance = Random(f"{chance} {len(self.story)}")
+        kinds = reversed(type(self).__mro__)
+        named = {name: one.step for kind in kinds for name, one in vars(kind).items() if hasattr(one, "step")}
         able = {name: one for name, one in named.items() if one.when(self)}
         (name,) = self.chance.choices(list(able), [one.weight for one in able.values()])
         drawn = {key: self.chance.choice(values) for key, values in able[name].choices.items()}
