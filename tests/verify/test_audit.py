@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 from cavra_verify.audit import Audit, Entry, Report
+from cavra_verify.kinds import BY_NOUN
 from cavra_verify.policy import Policy
 from cavra_verify.signatures import RECORD_TYPE
 
@@ -129,6 +130,18 @@ def test_an_intent_without_an_end_is_named(chain: ClosedChain, policy: Policy) -
 
     report = audited(forged(chain, undone), policy)
     assert (report.violations.listed, len(report.open_intents)) == ([], 1)
+
+
+def test_a_loss_that_somebody_accepted_stays_a_gap(chain: ClosedChain, policy: Policy) -> None:
+    def lose(forger: Forger) -> None:
+        beat = forger.one("log_heartbeat")
+        kind, loss_id = BY_NOUN["log_loss"], "gordlogloss-01a20000000000000000000000f8"
+        page = forger.add(beat, loss_id, forger.pages[-1])
+        page.document["metadata_kind"] = kind.kind
+        page.document[kind.key] = {"loss_id": loss_id, "finding": "older", "signed_size": 9, "kept_size": 7}
+
+    (found,) = audited(forged(chain, lose), policy).gaps.listed
+    assert "a loss that somebody accepted (older): 9 records were signed, 7 kept" in found
 
 
 def changed(chain: ClosedChain, policy: Policy, made: list[Entry]) -> Report:

@@ -25,6 +25,7 @@ Entry = tuple[int, bytes, bytes]
 _INTENT: Final = BY_NOUN["retry_intent"].kind
 _EXECUTION: Final = BY_NOUN["execution_record"].kind
 _DELIVERY: Final = BY_NOUN["connector_delivery"].kind
+_LOSS: Final = BY_NOUN["log_loss"].kind
 
 
 @dataclass(slots=True)
@@ -63,7 +64,7 @@ class Report:
     logs: tuple[LogReport, ...]
     violations: Findings
     gaps: Findings
-    """Indexes and links that are missing."""
+    """Indexes and links that are missing, and losses that somebody accepted."""
     intents: int
     executions: int
     open_intents: tuple[str, ...]
@@ -260,6 +261,13 @@ class Audit:
             self._violations.add(f"{where}: got a second delivery of {execution_id}")
         self._sent[execution_id] = (body["session_id"], body["deliveries"][0]["outcome"])
 
+    def _loss(self, document: Mapping[str, Any], where: str) -> None:
+        body = document["log_loss"]
+        self._gaps.add(
+            f"{where}: got a loss that somebody accepted ({body['finding']}): {body['signed_size']} records were signed,"
+            f" {body['kept_size']} kept"
+        )
+
     def report(self) -> Report:
         """What was found, with the logs held against each other."""
         self._reconcile()
@@ -318,7 +326,12 @@ class Audit:
                 self._violations.add(f"retry: got {execution_id} {status} without its delivery {delivery_id}")
 
 
-_RECONCILED: Final = {_INTENT: Audit._intent, _EXECUTION: Audit._execution, _DELIVERY: Audit._delivery}
+_RECONCILED: Final = {
+    _INTENT: Audit._intent,
+    _EXECUTION: Audit._execution,
+    _DELIVERY: Audit._delivery,
+    _LOSS: Audit._loss,
+}
 
 
 def _grow(roots: list[bytes], index: int, node: bytes) -> None:
