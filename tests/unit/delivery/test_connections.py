@@ -11,8 +11,9 @@ import pytest
 from cavra_delivery.connectors import http
 from cavra_delivery.connectors.base import Answer, Message, Rendered
 from cavra_delivery.connectors.config import ConnectorConfig
-from cavra_delivery.connectors.http import HttpConnector, HttpSender
+from cavra_delivery.connectors.http import HttpSender
 from cavra_delivery.connectors.tries import Limits, send
+from cavra_delivery.connectors.webapi import HttpConnector
 
 TAKEN = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
 

@@ -16,9 +16,10 @@ from cavra_delivery.connectors.base import (
     category_of,
 )
 from cavra_delivery.connectors.config import ConnectorConfig, read_connectors
-from cavra_delivery.connectors.http import HttpConnector, HttpSender, _is_public
+from cavra_delivery.connectors.http import HttpSender, _is_public
 from cavra_delivery.connectors.registry import Registry, fingerprint, fingerprint_key
 from cavra_delivery.connectors.tries import LONGEST_PAUSE_SECONDS, Limits, pause_seconds, send
+from cavra_delivery.connectors.webapi import HttpConnector
 from cavra_delivery.domain.deliveries import EVENT_TYPES, event_id_of, message_id_of
 from cavra_evidence.guard import matches
 from cavra_verify.canonical import parse
@@ -173,8 +174,8 @@ def test_only_the_public_internet_is_public(address: str, public: bool) -> None:
 
 def test_the_same_event_renders_to_the_same_canonical_bytes() -> None:
     event = Event("t", "evt-1", "2026-11-23T00:00:00.000000+00:00", {"b": 1, "a": "ü"}, "0" * 64)
-    body = connector().render(event).body
-    assert connector().render(event).body == body
+    body = connector().render(event, "msg-1").body
+    assert connector().render(event, "msg-1").body == body
     assert parse(body) == {**json.loads(body)}
     assert json.loads(body)["data"] == {"a": "ü", "b": 1}
 
@@ -219,11 +220,12 @@ class Scripted:
     """A connector whose answers are given: the edge of the network."""
 
     name = kind = "webhook"
+    deduplicates = False
 
     def __init__(self, *answers: Answer) -> None:
         self.answers = list(answers)
 
-    def render(self, event: Event) -> Rendered:
+    def render(self, event: Event, message_id: str) -> Rendered:
         """Nothing."""
         return Rendered(b"")
 

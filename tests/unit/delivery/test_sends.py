@@ -29,6 +29,7 @@ class Edge:
     """A connector that takes everything, but for the step that is to break."""
 
     kind = "webhook"
+    deduplicates = False
 
     def __init__(self, name: str, broken: str = "") -> None:
         self.name = name
@@ -38,7 +39,7 @@ class Edge:
         if step == self.broken:
             raise RuntimeError("a fault of ours")
 
-    def render(self, event: Event) -> Rendered:
+    def render(self, event: Event, message_id: str) -> Rendered:
         """Nothing."""
         self._step("render")
         return Rendered(b"{}")

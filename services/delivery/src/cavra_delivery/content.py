@@ -13,7 +13,7 @@ from cavra_verify.kinds import AUDIT_SOURCE
 from cavra_delivery.connectors.base import NOT_CONFIGURED, Connector, Destination, Event, NotConfigured
 from cavra_delivery.connectors.registry import Configured, Registry, fingerprint
 from cavra_delivery.domain.audit import Packed
-from cavra_delivery.domain.deliveries import EVENT_TYPES, event_id_of
+from cavra_delivery.domain.deliveries import EVENT_TYPES, event_id_of, message_id_of
 from cavra_delivery.sends import Ready
 from cavra_delivery.store.failures import Key
 
@@ -94,7 +94,7 @@ def content_of(failed: Key, original: Originals, targets: Targets) -> Content:
     except NotConfigured:
         return Content(NOT_CONFIGURED, package_hash=package_hash)
     event = audit_event(delivery_id, package, package_hash, original.plan["canonical"])
-    rendered = connector.render(event)
+    rendered = connector.render(event, message_id_of(delivery_id, provider))
     ready = Ready(connector, destination, rendered)
     packed = Packed.of(event.data[AuditPackage.KIND.key])
     return Content("", packed, package_hash, sha256(rendered.body).digest(), target, ready)

@@ -138,7 +138,9 @@ class SendMachine:
         started = self._clock()
         try:
             connector = self._registry.find(provider)
-            ready = Ready(connector, connector.destination(), connector.render(events(entries, provider)))
+            message_id = message_id_of(send.delivery_id, provider)
+            rendered = connector.render(events(entries, provider), message_id)
+            ready = Ready(connector, connector.destination(), rendered)
         except NotConfigured as error:
             answer = Answer(NOT_CONFIGURED, missing_variable=error.variable)
             return _part(send, provider, answer, 0, (started, started))

@@ -23,12 +23,13 @@ class ArchiveConnector:
     """Writes each event as `<SHA-256 of the body>.json`, so that a repeated send finds its file already there."""
 
     kind = "archive"
+    deduplicates = True
 
     def __init__(self, name: str, config: ConnectorConfig) -> None:
         self.name = name
         self._path = config.path
 
-    def render(self, event: Event) -> Rendered:
+    def render(self, event: Event, message_id: str) -> Rendered:
         """See `Connector.render`."""
         return generic_json(event)
 

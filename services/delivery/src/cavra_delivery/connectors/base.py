@@ -1,6 +1,6 @@
 """What every connector is asked for: render an event, name the destination, send once and say what came of it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
@@ -77,6 +77,10 @@ class Message:
     """On a retry, the execution it is the effect of."""
 
 
+Sign = Callable[[str, int, bytes], Mapping[str, str]]
+"""(message id, Unix seconds, body) -> headers."""
+
+
 @dataclass(frozen=True, slots=True)
 class Destination:
     """Where a connector sends, resolved: secrets included, which therefore stay out of `repr`."""
@@ -85,6 +89,21 @@ class Destination:
     """What an approval is bound to: scheme, host, port, path, query, method, kind, template_version, header_names."""
     url: str = field(repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    sign: Sign | None = field(default=None, repr=False)
+    """Headers that sign one try."""
+    seal: Callable[[bytes], bytes] | None = field(default=None, repr=False)
+    """Puts a credential into the body, at a vendor that takes it nowhere else: what is rendered, hashed and approved holds none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """What a receiver answered over HTTP."""
+
+    status: int
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Names in lower case."""
+    body: bytes = field(default=b"", repr=False)
+    """Its beginning. It is judged and never kept: it can hold anything, our own credentials too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +119,8 @@ class Answer:
     """Another try within the same send may help, and cannot deliver twice."""
     retry_after_seconds: float | None = None
     request: SentRequest | None = None
+    external_ref: str = ""
+    """What the vendor calls what it made of the message, e.g. an issue's key; empty where it says nothing of the kind."""
     missing_variable: str = ""
     """Name of the environment variable without which the connector is not configured."""
 
@@ -120,7 +141,11 @@ class Connector(Protocol):
     def kind(self) -> str:
         """What it speaks, e.g. "webhook"."""
 
-    def render(self, event: Event) -> Rendered:
+    @property
+    def deduplicates(self) -> bool:
+        """Whether its receiver takes a message id once, so that a try that may have arrived can be repeated."""
+
+    def render(self, event: Event, message_id: str) -> Rendered:
         """The event in the provider's form. Pure: an approval is bound to the bytes' hash."""
 
     def destination(self) -> Destination:

@@ -1,45 +1,28 @@
-"""Connectors that speak HTTP: guarded connections that are kept, one request per try, and what its failure is called."""
+"""The HTTP client of all connectors: guarded connections that are kept, one request per try, and what its failure is called."""
 
 import asyncio
 import errno
 import ipaddress
 import select
 import socket
-import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass
-from importlib.metadata import version
+from dataclasses import dataclass, field
 from typing import Any, Final, Self
 from weakref import WeakSet
 
 import aiohttp
-from cavra_evidence.guard import matches
-from cavra_evidence.records.delivery import SentRequest
 from yarl import URL
 
-from cavra_delivery.connectors.base import (
-    Answer,
-    Destination,
-    Event,
-    Message,
-    NotConfigured,
-    Rendered,
-    generic_json,
-)
-from cavra_delivery.connectors.config import ConnectorConfig
+from cavra_delivery.connectors.base import Response
 
 RESPONSE_LIMIT: Final = 64 * 1024
-"""Bytes of a response that are read; none is kept."""
-TEMPLATE_VERSION: Final = "1"
-USER_AGENT: Final = f"cavra-delivery/{version('cavra-delivery')}"
-_KEPT_HEADERS: Final = ("content-type", "webhook-id", "webhook-timestamp", "cavra-execution-id", "user-agent")
+"""Bytes of a response's body that are read."""
 _IDLE_SECONDS: Final = 4.0
 """How long a connection is kept unused: less than receivers commonly do, so that seldom both ends close at the same moment."""
 _MOST_CONNECTIONS: Final = 64
 """To one origin at the same time; what comes beyond them waits, before its time-out begins."""
-_TRY_AGAIN: Final = frozenset({408, 425, 429})
 _NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
 
 AddressInfo = tuple[Any, Any, int, str, Any]
@@ -73,6 +56,25 @@ class _Try:
 
     written: bool = False
     """Bytes of it may have gone out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request to make: secrets included, which therefore stay out of `repr`."""
+
+    method: str
+    url: str = field(repr=False)
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+
+
+class Unanswered(Exception):
+    """No answer came. `written`: bytes of the request may have gone out."""
+
+    def __init__(self, reason: str, written: bool) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.written = written
 
 
 class _ConnectionStale(aiohttp.ClientError):
@@ -133,52 +135,27 @@ class HttpSender:
         for session in self._sessions.values():
             await session.close()
 
-    async def post(
-        self, method: str, destination: Destination, message: Message, private: bool, timeout: float
-    ) -> Answer:
-        """Make one request and say what came of it. `private` allows loopback and private addresses."""
-        headers = {
-            "content-type": message.rendered.content_type,
-            "user-agent": USER_AGENT,
-            "webhook-id": message.message_id,
-            "webhook-timestamp": str(int(time.time())),
-            **({"cavra-execution-id": message.execution_id} if message.execution_id else {}),
-        }
-        origin = _origin(destination.url)
-        kept = SentRequest(
-            method=method,
-            url=origin,
-            headers={name: headers[name] for name in _KEPT_HEADERS if name in headers},
-        )
-        sent = {**destination.headers, **headers}
-        async with self._rooms[origin]:
+    async def exchange(self, request: Request, private: bool, timeout: float) -> Response:
+        """Make one request. `private` allows loopback and private addresses. Raises Unanswered."""
+        async with self._rooms[str(URL(request.url, encoded=True).origin())]:
             while True:
                 this = _Try()
                 _this_try.set(this)
                 try:
                     async with self._sessions[private].request(
-                        method,
-                        URL(destination.url, encoded=True),
-                        data=message.rendered.body,
-                        headers=sent,
+                        request.method,
+                        URL(request.url, encoded=True),
+                        data=request.body,
+                        headers=request.headers,
                         timeout=aiohttp.ClientTimeout(total=timeout),
                         allow_redirects=False,
                     ) as response:
-                        retry_after = _seconds(response.headers.get("retry-after", ""))
-                        await _drain(response)
-                        return _judge(response.status, retry_after, kept)
+                        headers = {name.lower(): value for name, value in response.headers.items()}
+                        return Response(response.status, headers, await _beginning(response))
                 except _ConnectionStale:
                     continue  # It is closed now; the next one is sound, or new.
                 except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-                    return _unanswered(_reason(error), this.written, kept)
-
-
-def _unanswered(reason: str, written: bool, request: SentRequest) -> Answer:
-    if not written:
-        return Answer(reason, again=reason in ("connect", "dns", "timeout"), request=request)
-    # The request is on its way and no answer came: another try could deliver it twice.
-    reason = reason if reason in ("timeout", "tls") else "response_invalid"
-    return Answer(reason, may_have_arrived=True, request=request)
+                    raise Unanswered(_reason(error, this.written), this.written) from None
 
 
 def _session(socket_factory: Callable[[AddressInfo], socket.socket] | None) -> aiohttp.ClientSession:
@@ -194,34 +171,20 @@ def _session(socket_factory: Callable[[AddressInfo], socket.socket] | None) -> a
     )
 
 
-async def _drain(response: aiohttp.ClientResponse) -> None:
-    """Read what little is read of a body. The status line is the answer: a body that breaks off changes nothing about it."""
+async def _beginning(response: aiohttp.ClientResponse) -> bytes:
+    """What is read of a body: as much as came of it, when it breaks off."""
+    read = bytearray()
     try:
-        remaining = RESPONSE_LIMIT
-        while remaining > 0 and (chunk := await response.content.read(remaining)):
-            remaining -= len(chunk)
+        while len(read) < RESPONSE_LIMIT and (
+            chunk := await response.content.read(RESPONSE_LIMIT - len(read))
+        ):
+            read += chunk
     except (aiohttp.ClientError, TimeoutError, OSError):
-        return
+        pass
+    return bytes(read)
 
 
-def _judge(status: int, retry_after: float | None, request: SentRequest) -> Answer:
-    if not 100 <= status < 600:
-        return Answer("response_invalid", may_have_arrived=True, request=request)
-    if 200 <= status < 300:
-        return Answer(status_code=status, request=request)
-    if 300 <= status < 400:
-        reason = "redirect"
-    elif status in (401, 403):
-        reason = "auth"
-    elif status == 429:
-        reason = "rate_limited"
-    else:
-        reason = "server_error" if status >= 500 else "rejected"
-    again = status in _TRY_AGAIN or status >= 500
-    return Answer(reason, status, again=again, retry_after_seconds=retry_after, request=request)
-
-
-def _reason(error: Exception) -> str:
+def _reason(error: Exception, written: bool) -> str:
     match error:
         case TimeoutError():
             return "timeout"
@@ -229,61 +192,8 @@ def _reason(error: Exception) -> str:
             return "dns"
         case aiohttp.ClientSSLError() | aiohttp.ClientConnectorCertificateError():
             return "tls"
+        case _ if written:
+            return "response_invalid"
         case aiohttp.ClientConnectorError() if isinstance(error.os_error, DestinationRefused):
             return "destination_refused"
     return "connect"
-
-
-def _seconds(text: str) -> float | None:
-    """A Retry-After in seconds; a date counts as none, since waits within a call are short."""
-    return float(text) if text.isascii() and text.isdigit() and len(text) < 8 else None
-
-
-def _origin(url: str) -> str:
-    """What of a URL may be kept: a path or a query can be the secret itself."""
-    parsed = URL(url, encoded=True)
-    return str(parsed.origin())
-
-
-class HttpConnector:
-    """A connector that sends canonical JSON to one URL."""
-
-    def __init__(self, name: str, kind: str, config: ConnectorConfig, sender: HttpSender) -> None:
-        self.name = name
-        self.kind = kind
-        self._config = config
-        self._sender = sender
-
-    def render(self, event: Event) -> Rendered:
-        """See `Connector.render`."""
-        return generic_json(event)
-
-    def destination(self) -> Destination:
-        """See `Connector.destination`."""
-        target = self._config.target()
-        headers = self._config.request_headers()
-        port = target.port or (443 if target.scheme == "https" else 80)
-        url = target.geturl()
-        try:
-            keepable = matches("url", _origin(url))
-        except ValueError:
-            keepable = False
-        if not keepable:
-            raise NotConfigured
-        identity = {
-            "scheme": target.scheme,
-            "host": target.hostname,
-            "port": port,
-            "path": target.path or "/",
-            "query": target.query,
-            "method": self._config.method,
-            "kind": self.kind,
-            "template_version": TEMPLATE_VERSION,
-            "header_names": sorted(headers),
-        }
-        return Destination(identity, url, headers)
-
-    async def send(self, message: Message, destination: Destination, timeout: float) -> Answer:
-        """See `Connector.send`."""
-        private = self._config.allow_private_networks
-        return await self._sender.post(self._config.method, destination, message, private, timeout)

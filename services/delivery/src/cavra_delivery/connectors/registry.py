@@ -19,7 +19,8 @@ from cavra_delivery.connectors.base import (
     category_of,
 )
 from cavra_delivery.connectors.config import ConnectorConfig, read_connectors
-from cavra_delivery.connectors.http import HttpConnector, HttpSender
+from cavra_delivery.connectors.http import HttpSender
+from cavra_delivery.connectors.webapi import HttpConnector
 from cavra_delivery.documents import Document, DocumentFile
 
 log = structlog.get_logger()

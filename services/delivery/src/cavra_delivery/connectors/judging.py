@@ -1,0 +1,30 @@
+"""What an HTTP status says of a message, where the vendor's own sign of success says no more."""
+
+from typing import Final
+
+from cavra_delivery.connectors.base import Answer, Response
+
+_TRY_AGAIN: Final = frozenset({408, 425, 429})
+
+
+def by_status(response: Response) -> Answer:
+    """Any 2xx took it."""
+    status = response.status
+    if not 100 <= status < 600:
+        return Answer("response_invalid", may_have_arrived=True)
+    if 200 <= status < 300:
+        return Answer(status_code=status)
+    if 300 <= status < 400:
+        reason = "redirect"
+    elif status in (401, 403):
+        reason = "auth"
+    elif status == 429:
+        reason = "rate_limited"
+    else:
+        reason = "server_error" if status >= 500 else "rejected"
+    return Answer(reason, status, again=status in _TRY_AGAIN or status >= 500)
+
+
+def unclear(response: Response) -> Answer:
+    """A success by its status whose body is none of the vendor's: whether it took the message is not known."""
+    return Answer("response_invalid", response.status, may_have_arrived=True)
