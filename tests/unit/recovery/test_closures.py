@@ -21,6 +21,7 @@ from cavra_recovery.domain.closures import (
     opened,
 )
 from cavra_verify.kinds import BY_NOUN
+from cavra_verify.secret_rules import SCANNED_CONTROL
 
 NOW = datetime(2026, 11, 23, 9, 30, tzinfo=UTC)
 ACTOR = Actor("cavra-local", "oscar", "oscar")
@@ -119,7 +120,11 @@ def test_mitigated_needs_a_verification_or_an_external_reference() -> None:
 
 @pytest.mark.parametrize("state", ["deferred", "escalated"])
 def test_putting_off_needs_no_verification(state: str) -> None:
-    assert _close(_recovery(), state).record.controls == ["transition_checked", "notes_scanned"]
+    assert _close(_recovery(), state).record.controls == [
+        "transition_checked",
+        "notes_scanned",
+        SCANNED_CONTROL,
+    ]
 
 
 def test_a_closure_rests_on_its_playbook_the_closure_before_and_each_record_once() -> None:

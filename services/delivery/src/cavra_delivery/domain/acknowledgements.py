@@ -7,6 +7,7 @@ from cavra_evidence.draft import Actor, Cause, Draft
 from cavra_evidence.records.delivery import NotificationAck
 from cavra_evidence.times import text
 from cavra_verify.kinds import BY_NOUN
+from cavra_verify.secret_rules import SCANNED_CONTROL
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,7 @@ def acknowledge(notice: Notice, said: Said, actor: Actor, ack_id: str, now: date
         acknowledged_at=text(now),
         external_ref=said.external_ref,
         notes=said.notes,
+        controls=["notes_scanned", SCANNED_CONTROL],
     )
     plan = Cause(notice.plan_id, BY_NOUN["notification_plan"].kind)
     after = replace(notice, acknowledgement_state=said.state, version=notice.version + 1)

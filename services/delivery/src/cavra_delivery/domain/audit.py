@@ -10,6 +10,7 @@ from cavra_evidence.draft import Actor, Cause, Draft
 from cavra_evidence.records.delivery import AuditFilters, AuditPackage, AuditRoute, DeliveryPlan
 from cavra_evidence.times import optional_text, text
 from cavra_verify.kinds import BY_NOUN
+from cavra_verify.secret_rules import SCANNED_CONTROL
 
 from cavra_delivery.domain.bounds import CAUSE_BYTES, TRACE_BYTES, fitting
 from cavra_delivery.domain.routes import DELIVER, DeliveredRoute, RouteCount, RouteFilter
@@ -55,7 +56,7 @@ def audit_package(
         omitted_count=total - len(listed),
         alert_level="critical" if states["escalated"] else "warning" if outstanding else "healthy",
         routes=listed,
-        controls=["counts_complete", "notes_scanned"],
+        controls=["counts_complete", "notes_scanned", SCANNED_CONTROL],
     )
     about = dict.fromkeys(filter(None, (delivery_id, *(part.plan_id for part in listed))))
     return Draft(package, actor, _causes(listed), tuple(about)[:MOST_TRACES]), package

@@ -10,6 +10,7 @@ from cavra_evidence.records.recovery import Closure
 from cavra_evidence.refusal import Refusal
 from cavra_evidence.times import text
 from cavra_verify.kinds import BY_NOUN
+from cavra_verify.secret_rules import SCANNED_CONTROL
 
 _FROM_OPEN: Final = frozenset({"deferred", "escalated", "mitigated", "resolved"})
 
@@ -127,7 +128,7 @@ def close(
     """
     check_transition(recovery, request.state)
     _check_verification(recovery, request, evidence, last_failure_index)
-    controls = ["transition_checked", "notes_scanned"]
+    controls = ["transition_checked", "notes_scanned", SCANNED_CONTROL]
     if request.verification_refs:
         controls.append("verification_refs_checked")
     if request.state == "resolved":

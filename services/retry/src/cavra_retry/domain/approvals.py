@@ -18,6 +18,7 @@ from cavra_evidence.records.retry import (
 )
 from cavra_evidence.refusal import Refusal
 from cavra_evidence.times import text
+from cavra_verify.secret_rules import SCANNED_CONTROL
 
 from cavra_retry.domain.bounds import listed, traces
 from cavra_retry.domain.failures import Description, Failure
@@ -343,7 +344,7 @@ def record_decision(
     now: datetime,
 ) -> Draft:
     """The record of a decision that takes `item` to `state`."""
-    controls = ["notes_scanned", "item_digest_bound"]
+    controls = ["notes_scanned", SCANNED_CONTROL, "item_digest_bound"]
     if vote.verb == "approved":
         controls += ["separation_of_duties"] if item.policy.separation_of_duties else []
         controls += ["retry_acknowledged"] if item.policy.require_retry_ack else []

@@ -10,6 +10,7 @@ from cavra_evidence.draft import Actor, Cause, Draft
 from cavra_evidence.records.retry import HealthAlert, HealthAlertAck, HealthAlertPlan, HealthSummary
 from cavra_evidence.times import text
 from cavra_verify.canonical import canonical
+from cavra_verify.secret_rules import SCANNED_CONTROL
 
 from cavra_retry.domain.failures import Failure
 from cavra_retry.domain.policy import RetryPolicy
@@ -229,7 +230,7 @@ def acknowledge_alert(
         acknowledged_at=text(now),
         external_ref=external_ref,
         notes=notes,
-        controls=["notes_scanned"],
+        controls=["notes_scanned", SCANNED_CONTROL],
     )
     cause = Cause(plan_id, HealthAlertPlan.KIND.kind)
     return Draft(record, actor, causes=(cause,), trace_ids=(plan_id,))

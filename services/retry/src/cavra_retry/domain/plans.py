@@ -10,6 +10,7 @@ from cavra_evidence.draft import Actor, Cause, Draft
 from cavra_evidence.records.base import AlertLevel
 from cavra_evidence.records.retry import RetryAck, RetryPlan
 from cavra_evidence.times import text
+from cavra_verify.secret_rules import SCANNED_CONTROL
 
 from cavra_retry.domain.bounds import listed, traces
 from cavra_retry.domain.failures import Failure, FailureKey
@@ -138,7 +139,7 @@ def acknowledge(
         acknowledged_at=text(now),
         external_ref=external_ref,
         notes=notes,
-        controls=["notes_scanned", "plan_item_resolved"],
+        controls=["notes_scanned", SCANNED_CONTROL, "plan_item_resolved"],
     )
     cause = Cause(item.retry_plan_id, RetryPlan.KIND.kind)
     return Draft(record, actor, causes=(cause,), trace_ids=(item.key.delivery_id,))

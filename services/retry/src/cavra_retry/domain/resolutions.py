@@ -8,6 +8,7 @@ from cavra_evidence.draft import Actor, Cause, Draft
 from cavra_evidence.records.retry import ExecutionRecord, ExecutionResolution
 from cavra_evidence.refusal import Refusal
 from cavra_evidence.times import text
+from cavra_verify.secret_rules import SCANNED_CONTROL
 
 from cavra_retry.domain.failures import FailureKey
 from cavra_retry.domain.items import Person
@@ -59,7 +60,7 @@ def resolve(execution: Execution, said: Resolution, actor: Actor, now: datetime)
         attempt_number=execution.attempt_number,
         external_ref=said.external_ref,
         notes=said.notes,
-        controls=["resolver_is_not_executor", "notes_scanned"],
+        controls=["resolver_is_not_executor", "notes_scanned", SCANNED_CONTROL],
     )
     cause = Cause(execution.execution_id, ExecutionRecord.KIND.kind)
     return Draft(record, actor, (cause,), (execution.key.delivery_id,))
