@@ -6,7 +6,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-BENCHES = ("codec", "store", "rpc", "execution", "gateway", "verify")
+BENCHES = ("codec", "store", "log", "rpc", "execution", "gateway", "verify")
 
 
 def main(names: list[str]) -> None:

@@ -73,7 +73,7 @@ async def test_hashes_and_causes_of_a_chain_are_checked_by_hand(variables: dict[
 
 
 async def test_signature_and_place_of_a_record_are_checked_by_hand(variables: dict[str, str]) -> None:
-    told = f"{variables['RECORD']} stands at 2 of 3\n"
+    told = f"{variables['RECORD']} stands at 4 of 5\n"
     assert await run(PLACE, **variables) == (0, told)
     foreign = variables["KEY"].replace("delivery.pub", "retry.pub")
     status, printed = await run(PLACE, **{**variables, "KEY": foreign})

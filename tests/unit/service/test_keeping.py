@@ -147,6 +147,7 @@ async def test_a_rotation_is_named_by_the_key_before_it(settings: Settings) -> N
     keys = ServiceKeys(list_)
     for entry in (before, after):
         keys.verify(entry.signature, entry.canonical, entry.index)
+        keys.verify(entry.signature, entry.canonical, None)
     with pytest.raises(SignatureError):
         keys.verify(before.signature, before.canonical, after.index)
     with pytest.raises(SignatureError):
@@ -223,13 +224,17 @@ async def test_what_a_revoked_key_signed_afterwards_does_not_count(settings: Set
     keys.verify(entries[0].signature, entries[0].canonical, entries[0].index)
     with pytest.raises(SignatureError):
         keys.verify(entries[1].signature, entries[1].canonical, entries[1].index)
+    with pytest.raises(SignatureError):
+        keys.verify(entries[0].signature, entries[0].canonical, None)
     async with running(settings) as store:
         records = await key_records(store)
         assert records[-1][1].event == "revoked"
         assert trusted(records)[0].until_index == entries[1].index
 
 
-@pytest.mark.parametrize("text", ["", "zz", "00" * 31, "00" * 32 + " x", "00" * 32 + " 1 2 3"])
+@pytest.mark.parametrize(
+    "text", ["", "zz", "00" * 31, "00" * 32 + " x", "00" * 32 + " 1 2 3", "00" * 32 + " revoked"]
+)
 def test_a_list_that_is_none_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "retry.pub"
     path.write_text(text)

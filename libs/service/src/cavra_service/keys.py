@@ -1,10 +1,12 @@
 """Which key a service's log speaks by: records of it, one key after another, and the list that others check by.
 
 A list (`trust/<service>.pub`) has a line for each key: 64 hex digits, then, where the key is not good for the whole log, the first
-index that it may sign and the first that it may no longer.
+index that it may sign and the first that it may no longer, and "revoked" where it was.
 """
 
+import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -21,6 +23,7 @@ from cavra_service.store import listing
 from cavra_service.store.protocol import Commit, Store
 
 _KIND: Final = BY_NOUN["log_key"]
+_LINE: Final = re.compile(r"([0-9a-f]{64})(?: ([0-9]{1,16})(?: ([0-9]{1,16})( revoked)?)?)?")
 _MOST: Final = 500
 _ALL: Final = 2**62
 
@@ -36,27 +39,33 @@ class TrustedKey:
     public: bytes
     from_index: int = 0
     until_index: int | None = None
+    revoked: bool = False
+    """Whether it counts only where a record's index shows that it was signed before."""
 
     def line(self) -> str:
         """As it stands in a list."""
         if self.until_index is None and not self.from_index:
             return self.public.hex()
         until = "" if self.until_index is None else f" {self.until_index}"
-        return f"{self.public.hex()} {self.from_index}{until}"
+        return f"{self.public.hex()} {self.from_index}{until}{' revoked' if self.revoked else ''}"
+
+    def signs(self, index: int | None) -> bool:
+        """Whether it may have signed the record at `index`; None for one whose place is not known."""
+        if index is None:
+            return not self.revoked
+        return self.from_index <= index and (self.until_index is None or index < self.until_index)
 
 
 def read_keys(path: Path) -> list[TrustedKey]:
     """A list of keys, the one in use last. Raises KeyListError or OSError."""
     keys = []
     for number, line in enumerate(path.read_text().splitlines(), 1):
-        public, *bounds = line.split()
-        try:
-            raw, numbers = bytes.fromhex(public), [int(bound) for bound in bounds]
-        except ValueError:
-            raw, numbers = b"", []
-        if len(raw) != 32 or len(numbers) != len(bounds) or len(bounds) > 2:
+        found = _LINE.fullmatch(line)
+        if found is None:
             raise KeyListError(f"{path.name}, line {number}: expected 64 hex digits and at most two indexes")
-        keys.append(TrustedKey(raw, *numbers))
+        public, first, until, revoked = found.groups()
+        bounds = int(first or 0), None if until is None else int(until)
+        keys.append(TrustedKey(bytes.fromhex(public), *bounds, revoked=revoked is not None))
     if not keys:
         raise KeyListError(f"{path.name}: expected a key")
     return keys
@@ -71,14 +80,12 @@ class ServiceKeys:
         self._seen = path.stat()
         self._keys = read_keys(path)
 
-    def verify(self, signature: bytes, canonical: bytes, index: int) -> None:
-        """Return if the record at `index` is signed by a key that was good there, else raise SignatureError."""
-        for key in self._current():
-            if key.from_index <= index and (key.until_index is None or index < key.until_index):
-                try:
+    def verify(self, signature: bytes, canonical: bytes, index: int | None) -> None:
+        """Return if the record at `index` (None: not known) is signed by a key that is good there, else raise SignatureError."""
+        for key in reversed(self._current()):
+            if key.signs(index):
+                with suppress(SignatureError):
                     return verify_signature(key.public, signature, RECORD_TYPE, canonical)
-                except SignatureError:
-                    continue
         raise SignatureError("got a record that no key of its service signed that is good there")
 
     @property
@@ -106,7 +113,7 @@ def trusted(records: Sequence[tuple[int, LogKey]]) -> list[TrustedKey]:
     for index, record in records:
         public = bytes.fromhex(record.public_key)
         if record.event == "revoked":
-            keys = [_until(key, record.from_index) if key.public == public else key for key in keys]
+            keys = [_revoked(key, record.from_index) if key.public == public else key for key in keys]
             continue
         keys = [*keys[:-1], *(_until(key, index + 1) for key in keys[-1:])]
         keys.append(TrustedKey(public, index + 1 if record.event == "rotated" else 0))
@@ -115,6 +122,10 @@ def trusted(records: Sequence[tuple[int, LogKey]]) -> list[TrustedKey]:
 
 def _until(key: TrustedKey, index: int) -> TrustedKey:
     return replace(key, until_index=index if key.until_index is None else min(index, key.until_index))
+
+
+def _revoked(key: TrustedKey, index: int) -> TrustedKey:
+    return replace(_until(key, index), revoked=True)
 
 
 async def established(store: Store, actor: Actor, now: datetime) -> list[TrustedKey]:

@@ -7,6 +7,7 @@ from cavra_evidence.draft import Actor
 from cavra_service.idempotency import Keys
 from cavra_service.identity import TokenVerifier
 from cavra_service.keeping import log_kept
+from cavra_service.keys import ServiceKeys
 from cavra_service.roles import PUBLIC_LOG
 from cavra_service.runtime import Service, open_store, utc_now
 from cavra_service.server import serving
@@ -41,9 +42,9 @@ async def start(settings: Settings) -> AsyncIterator[str]:
         await machine.recover()
         registry.all()  # Read now, so that what is not configured is logged at start-up.
         key = fingerprint_key(own.identity / NAME / "fingerprint.key")
-        retry_key = bytes.fromhex((own.identity / "trust" / "retry.pub").read_text())
-        retries = Retries(store, registry, machine, key, retry_key)
-        resolutions = Resolutions(store, retry_key)
+        retry_keys = ServiceKeys(own.identity / "trust" / "retry.pub")
+        retries = Retries(store, registry, machine, key, retry_keys)
+        resolutions = Resolutions(store, retry_keys)
         parts = Parts(store, DrillFiles(own), registry, machine, retries, resolutions, utc_now)
         servicers = [delivery_servicer(parts), evidence]
         address = f"{own.host}:{own.delivery_port}"

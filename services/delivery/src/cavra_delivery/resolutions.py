@@ -2,10 +2,10 @@
 
 from cavra_evidence.records.retry import ExecutionResolution
 from cavra_evidence.refusal import Refusal
+from cavra_service.keys import ServiceKeys
 from cavra_service.store.deciding import decided
 from cavra_service.store.protocol import Commit, Statement, Store
 from cavra_verify.merkle import leaf_hash
-from cavra_verify.signatures import RECORD_TYPE, verify_signature
 
 from cavra_delivery.domain import failures
 from cavra_delivery.store.failures import StoredFailure, failure_statement, find_execution, find_failure
@@ -14,10 +14,10 @@ from cavra_delivery.store.failures import StoredFailure, failure_statement, find
 class Resolutions:
     """Takes resolutions by their bytes and signature."""
 
-    def __init__(self, store: Store, retry_key: bytes) -> None:
-        """`retry_key`: the retry service's raw public key."""
+    def __init__(self, store: Store, retry_keys: ServiceKeys) -> None:
+        """`retry_keys`: the retry service's."""
         self._store = store
-        self._retry_key = retry_key
+        self._retry_keys = retry_keys
 
     async def apply(self, canonical: bytes, signature: bytes) -> StoredFailure:
         """The failure after the resolution whose record this is; the same one again changes nothing.
@@ -29,7 +29,7 @@ class Resolutions:
 
     def _read(self, canonical: bytes, signature: bytes) -> ExecutionResolution:
         try:
-            verify_signature(self._retry_key, signature, RECORD_TYPE, canonical)
+            self._retry_keys.verify(signature, canonical, index=None)
             return ExecutionResolution.read(canonical)
         except (ValueError, KeyError):
             raise Refusal("invalid_value", "not a resolution that retry signed", "resolution") from None

@@ -10,6 +10,7 @@ from typing import Final
 from cavra_evidence.draft import Actor, Cause, Draft
 from cavra_evidence.ids import new_id
 from cavra_evidence.log import Entry
+from cavra_service.keys import ServiceKeys
 from cavra_service.runtime import utc_now
 from cavra_service.store.deciding import decided
 from cavra_service.store.protocol import Commit, Conflict, Row, Store
@@ -114,15 +115,15 @@ class Retries:
         registry: Registry,
         machine: SendMachine,
         key: bytes,
-        retry_key: bytes,
+        retry_keys: ServiceKeys,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
-        """`key`: the installation's fingerprint key. `retry_key`: the retry service's raw public key, which permits are checked by."""
+        """`key`: the installation's fingerprint key. `retry_keys`: the retry service's, which permits are checked by."""
         self._store = store
         self._registry = registry
         self._machine = machine
         self._key = key
-        self._retry_key = retry_key
+        self._retry_keys = retry_keys
         self._clock = clock
 
     async def describe(self, keys: Sequence[Key]) -> list[tuple[Key, Content]]:
@@ -212,7 +213,7 @@ class Retries:
         if known.execution is not None:
             return None
         content = content_of(claim.key, known.original, known.targets)
-        refused, permit_hash = check_permit(claim.permit, claim.asked, self._retry_key, self._clock())
+        refused, permit_hash = check_permit(claim.permit, claim.asked, self._retry_keys.now, self._clock())
         skipped = (
             refused
             or failures.skip_reason(known.failure, claim.attempt_number, known.first_outcome)

@@ -8,6 +8,7 @@ from cavra_service.client import Caller, connect
 from cavra_service.idempotency import Keys
 from cavra_service.identity import TokenVerifier, service_token
 from cavra_service.keeping import log_kept
+from cavra_service.keys import ServiceKeys
 from cavra_service.roles import PUBLIC_LOG
 from cavra_service.runtime import Service, open_store, utc_now
 from cavra_service.server import Servicer, serving
@@ -24,7 +25,7 @@ _NAME = "recovery"
 async def _start(settings: Settings) -> AsyncIterator[str]:
     verifier = TokenVerifier.of(settings)
     trust = settings.identity / "trust"
-    keys = {peer: bytes.fromhex((trust / f"{peer}.pub").read_text()) for peer in ("delivery", "retry")}
+    keys = {peer: ServiceKeys(trust / f"{peer}.pub") for peer in ("delivery", "retry")}
     caller = Caller(lambda: service_token(settings, _NAME), settings.call_timeout_seconds)
     store = await open_store(settings, _NAME, ["cavra_recovery.store"])
     try:
@@ -34,7 +35,9 @@ async def _start(settings: Settings) -> AsyncIterator[str]:
             connect(settings.delivery_address, shown) as delivery,
             connect(settings.retry_address, shown) as retry,
         ):
-            service = RecoveryService(store, Peers(delivery, retry, caller, keys), utc_now)
+            service = RecoveryService(
+                store, Peers(delivery, retry, caller, keys), ServiceKeys(trust / "recovery.pub"), utc_now
+            )
             servicers = [
                 Servicer("cavra.recovery.v1.RecoveryService", add_RecoveryServiceServicer_to_server, service),
                 evidence,

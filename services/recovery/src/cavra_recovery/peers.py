@@ -10,6 +10,7 @@ from cavra.delivery.v1 import delivery_pb2, delivery_pb2_grpc
 from cavra.evidence.v1 import evidence_pb2, evidence_pb2_grpc
 from cavra_service.client import Caller
 from cavra_service.errors import Refused
+from cavra_service.keys import ServiceKeys
 from cavra_service.wire import from_timestamp, timestamp
 
 from cavra_recovery.domain.closures import Evidence
@@ -24,9 +25,13 @@ class Peers:
     """Delivery and retry, as recovery calls them. Every call raises Refused `service_unavailable` when the peer does not serve it."""
 
     def __init__(
-        self, delivery: grpc.aio.Channel, retry: grpc.aio.Channel, caller: Caller, keys: Mapping[str, bytes]
+        self,
+        delivery: grpc.aio.Channel,
+        retry: grpc.aio.Channel,
+        caller: Caller,
+        keys: Mapping[str, ServiceKeys],
     ) -> None:
-        """`keys` are the services' raw public keys by service: what claims an effect counts only with its service's signature."""
+        """`keys` are the services' by service: what claims an effect counts only with its service's signature."""
         self._delivery = delivery_pb2_grpc.DeliveryServiceStub(delivery)
         self._logs = {
             "delivery": evidence_pb2_grpc.EvidenceLogStub(delivery),

@@ -11,6 +11,7 @@ from cavra_evidence.log import Entry
 from cavra_evidence.records.recovery import Playbook
 from cavra_service.errors import Refused
 from cavra_service.identity import caller
+from cavra_service.keys import ServiceKeys
 from cavra_service.store.deciding import decided
 from cavra_service.store.protocol import Commit, Store
 from cavra_service.wire import record_of_entry, record_of_row
@@ -38,9 +39,11 @@ _STATES: Final = {
 class RecoveryService(rpc.RecoveryServiceServicer):
     """Playbooks and closures over one store."""
 
-    def __init__(self, store: Store, peers: Peers, clock: Callable[[], datetime]) -> None:
+    def __init__(self, store: Store, peers: Peers, keys: ServiceKeys, clock: Callable[[], datetime]) -> None:
+        """`keys`: this service's own, by which it checks what it signed itself."""
         self._store = store
         self._peers = peers
+        self._keys = keys
         self._clock = clock
 
     async def CreatePlaybook(
@@ -128,7 +131,7 @@ class RecoveryService(rpc.RecoveryServiceServicer):
     async def _own_records(self, ids: list[str]) -> dict[str, Evidence]:
         rows = [await self._store.row("record", id=one) for one in ids]
         records = [record_of_row(row, self._store.origin) for row in rows if row is not None]
-        return genuine(records, "recovery", self._store.signer.public)
+        return genuine(records, "recovery", self._keys)
 
     async def _check_steps(self, recovery: Recovery, references: list[Reference]) -> None:
         if not any(reference.step_id for reference in references):

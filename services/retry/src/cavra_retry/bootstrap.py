@@ -9,6 +9,7 @@ from cavra_service.client import Caller, connect
 from cavra_service.idempotency import Keys
 from cavra_service.identity import TokenVerifier, service_token
 from cavra_service.keeping import log_kept
+from cavra_service.keys import ServiceKeys
 from cavra_service.roles import PUBLIC_LOG
 from cavra_service.runtime import Service, open_store, utc_now
 from cavra_service.server import serving
@@ -39,9 +40,9 @@ async def start(settings: Settings, clock: Callable[[], datetime] = utc_now) -> 
         tasks = OwnedTasks()
         stack.push_async_callback(tasks.close, own.drain_seconds)
         caller = Caller(lambda: service_token(own, _NAME), own.call_timeout_seconds)
-        key = bytes.fromhex((own.identity / "trust" / "delivery.pub").read_text())
-        delivery = Delivery(channel, caller, key)
-        executor = Executor(store, delivery, clock)
+        trust = own.identity / "trust"
+        delivery = Delivery(channel, caller, ServiceKeys(trust / "delivery.pub"))
+        executor = Executor(store, delivery, ServiceKeys(trust / "retry.pub"), clock)
         resolver = Resolver(store, delivery, clock)
         parts = Parts(store, delivery, own, executor, resolver, tasks, clock)
         jobs = (executor.reconcile, resolver.tell)

@@ -4,17 +4,18 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cavra_evidence.records.retry import ApprovalDecision, RetryAck
+from cavra_service.keys import ServiceKeys
 from cavra_service.store.protocol import Row, Store
 from cavra_verify.canonical import parse
 from cavra_verify.merkle import leaf_hash
-from cavra_verify.signatures import RECORD_TYPE, SignatureError, verify_signature
+from cavra_verify.signatures import SignatureError
 
 from cavra_retry.domain.items import Item
 from cavra_retry.domain.plans import SATISFYING
 
 
-async def verified(store: Store, items: Sequence[Item]) -> frozenset[str]:
-    """Ids of the items whose quorum the log itself shows.
+async def verified(store: Store, keys: ServiceKeys, items: Sequence[Item]) -> frozenset[str]:
+    """Ids of the items whose quorum the log itself shows. `keys` are this service's own.
 
     Every decision that the log holds on such a failure is signed by this service. Those on the item's digest are the ones that its rows
     name, in number, person and verdict; none of them ends it; and the approvals rest on the plan and the acknowledgement that the item
@@ -26,23 +27,23 @@ async def verified(store: Store, items: Sequence[Item]) -> frozenset[str]:
     return frozenset(
         item.item_id
         for item, made, found in zip(items, decisions, acknowledged, strict=True)
-        if _holds(item, made, found[0] if found else None, store.signer.public)
+        if _holds(item, made, found[0] if found else None, keys)
     )
 
 
-def _holds(item: Item, rows: Sequence[Row], acknowledgement: Row | None, key: bytes) -> bool:
+def _holds(item: Item, rows: Sequence[Row], acknowledgement: Row | None, keys: ServiceKeys) -> bool:
     try:
-        return _consent(item, rows, acknowledgement, key)
+        return _consent(item, rows, acknowledgement, keys)
     except (SignatureError, ValueError, TypeError):
         # TypeError: somebody wrote text where the log keeps bytes.
         return False
 
 
-def _consent(item: Item, rows: Sequence[Row], acknowledgement: Row | None, key: bytes) -> bool:
+def _consent(item: Item, rows: Sequence[Row], acknowledgement: Row | None, keys: ServiceKeys) -> bool:
     named = {one.decision_id: (one.state, one.person) for one in item.decisions}
     signed, approvers = {}, set()
     for row in rows:
-        verify_signature(key, row["signature"], RECORD_TYPE, row["canonical"])
+        keys.verify(row["signature"], row["canonical"], row["idx"])
         envelope = parse(row["canonical"])
         said, actor = envelope[ApprovalDecision.KIND.key], envelope["actor"]
         if said["item_digest"] != item.digest:

@@ -20,6 +20,7 @@ from cavra_evidence.log import Entry
 from cavra_evidence.records.retry import ExecutionRecord, RetryIntent, RetryPlan
 from cavra_service.errors import Refused
 from cavra_service.faults import fault
+from cavra_service.keys import ServiceKeys
 from cavra_service.store.protocol import Commit, Conflict, Store
 from cavra_service.wire import record_of_entry, record_of_row
 from cavra_verify.permits import sign_permit
@@ -102,9 +103,13 @@ class OwnedTasks:
 class Executor:
     """Runs what was approved."""
 
-    def __init__(self, store: Store, delivery: Delivery, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, store: Store, delivery: Delivery, keys: ServiceKeys, clock: Callable[[], datetime]
+    ) -> None:
+        """`keys`: this service's own, by which it checks what it signed itself."""
         self._store = store
         self._delivery = delivery
+        self._keys = keys
         self._clock = clock
         self._under_way: set[str] = set()
         self._seen: set[str] | None = None
@@ -236,7 +241,7 @@ class Executor:
                 if item.version == standings[item.key].version
             ]
             descriptions |= await self._delivery.describe([item.key for item in found])
-            verified |= await consent.verified(self._store, found)
+            verified |= await consent.verified(self._store, self._keys, found)
             items |= {item.key: item for item in found}
             valid += sum(one.failure.key in items and is_valid(one, request, approvals) for one, _ in batch)
         missing = [one.failure.key for one in judged if one.failure.key not in standings]

@@ -15,9 +15,10 @@ from cavra.evidence.v1 import evidence_pb2_grpc as evidence_rpc
 from cavra_evidence.draft import Actor, Cause
 from cavra_evidence.records.delivery import ConnectorDelivery
 from cavra_service.client import Caller
+from cavra_service.keys import ServiceKeys
 from cavra_service.wire import actor_to_wire, cause_from_wire, cause_of, cause_to_wire, from_timestamp
 from cavra_verify.canonical import parse
-from cavra_verify.signatures import RECORD_TYPE, SignatureError, verify_signature
+from cavra_verify.signatures import SignatureError
 
 from cavra_retry.domain.executions import Claim, Outcome, Status
 from cavra_retry.domain.failures import Content, Description, Failure, FailureKey
@@ -79,12 +80,12 @@ class Sent:
 class Delivery:
     """Calls to the delivery service. Each raises Refused, `service_unavailable` when it is down."""
 
-    def __init__(self, channel: grpc.aio.Channel, caller: Caller, key: bytes) -> None:
-        """`key`: delivery's raw public key, by which its records are checked."""
+    def __init__(self, channel: grpc.aio.Channel, caller: Caller, keys: ServiceKeys) -> None:
+        """`keys`: delivery's, by which its records are checked."""
         self._stub = delivery_rpc.DeliveryServiceStub(channel)
         self._log = evidence_rpc.EvidenceLogStub(channel)
         self._caller = caller
-        self._key = key
+        self._keys = keys
         self._mirror = Mirror()
         self._reading = asyncio.Lock()
 
@@ -181,7 +182,7 @@ class Delivery:
             return Sent(result.execution_id, Outcome("skipped", result.skipped_reason), None, None)
         # An effect is claimed on nobody else's word: what the signed record says counts, not the answer around it.
         record = result.delivery
-        verify_signature(self._key, record.signature, RECORD_TYPE, record.canonical)
+        self._keys.verify(record.signature, record.canonical, record.index)
         # Its shape is what delivery's own models made of it.
         delivery: dict[str, Any] = parse(record.canonical).get(ConnectorDelivery.KIND.key, {})
         status = _STATUSES.get(delivery["deliveries"][0]["outcome"]) if delivery else None

@@ -148,7 +148,7 @@ SELECT decision_id, state, iss, sub, name, decided_at FROM item_decisions WHERE 
 
 -- name: signed_decisions
 -- Every decision on failures of a delivery, as the log has it, oldest first.
-SELECT r.id, r.canonical, r.signature FROM terms d
+SELECT r.id, r.idx, r.canonical, r.signature FROM terms d
 JOIN terms k ON k.name = 'metadata_kind' AND k.value = :kind AND k.idx = d.idx
 JOIN records r ON r.idx = d.idx
 WHERE d.name = 'delivery_id' AND d.value = :delivery_id ORDER BY d.idx;
