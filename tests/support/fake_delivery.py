@@ -104,8 +104,8 @@ class FakeDelivery(rpc.DeliveryServiceServicer):
         """Every resolution that arrived."""
         self.told = asyncio.Event()
         """Set once one has."""
-        self.deaf = False
-        """Refuse resolutions."""
+        self.deaf = ""
+        """Refuse resolutions for this reason."""
         self.in_progress = 0
         """So many settlements are answered with `in_progress` first."""
         self.results: dict[str, Any] = {}
@@ -217,9 +217,9 @@ class FakeDelivery(rpc.DeliveryServiceServicer):
     async def ResolveFailure(
         self, request: pb.ResolveFailureRequest, context: Any
     ) -> pb.ResolveFailureResponse:
-        """Does as it is told, unless it is down."""
+        """Does as it is told, unless it is to refuse."""
         if self.deaf:
-            raise Refused("service_unavailable", "not now")
+            raise Refused(self.deaf, "not now")
         said = ExecutionResolution.read(request.resolution.canonical)
         failure = self.failures[(said.delivery_id, said.audit_id, said.provider)]
         failure.open, failure.unknown = said.outcome != "delivered", False
@@ -324,8 +324,6 @@ def _delivery(providers: list[str], outcome: str, event_id: str, more: dict[str,
     )
     top = {
         "connector_delivery_source": source,
-        "event_id": event_id,
-        "event_type": "audit_delivery",
         "delivery_success": success,
         "providers": providers,
         "failed_providers": [] if success else providers,

@@ -7,7 +7,7 @@ or fences an execution that never began, which is then recorded as skipped. Noth
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
@@ -115,7 +115,9 @@ class Executor:
         self._seen: set[str] | None = None
         """Claims without an outcome at the last look for them; None before the first."""
         self._chosen: set[str] = set()
-        """Items that a live run of this process has chosen: runs at the same time choose among the others."""
+        """Items that a live run of this process has chosen and not yet claimed: runs at the same time choose among the others."""
+        self._released = asyncio.Event()
+        """Set, and replaced, whenever a run has let go of what it had chosen."""
 
     async def run(self, request: RunRequest, policy: RetryPolicy, sending: Sending) -> Ran:
         """One run: record its plan, claim, send, record. A dry run only selects.
@@ -123,13 +125,13 @@ class Executor:
         A claim that another run has taken meanwhile shows as a follow-up. Raises Refused `service_unavailable`, with nothing written, when
         delivery can't say what has failed or what would be sent; NothingDue, with nothing written, where the request says so.
         """
+        judged = judge(await self._delivery.open_failures(), policy, request.now)
         mine: set[str] = set()
         try:
-            judged = judge(await self._delivery.open_failures(), policy, request.now)
             plan, run, permitted = await self._take(request, policy, judged, sending, mine)
-            results = await self._send(permitted, sending)
         finally:
-            self._chosen -= mine
+            self._release(mine)
+        results = await self._send(permitted, sending)
         origin = self._store.origin
         return Ran(record_of_entry(plan, origin), record_of_entry(run, origin), results)
 
@@ -223,43 +225,66 @@ class Executor:
     async def _approvals(
         self, request: RunRequest, judged: Sequence[Judged], mine: set[str]
     ) -> Approvals | None:
-        """What a live run has to know of approvals. What it may take is added to `mine`, and no other run of this process looks at it."""
+        """What a live run has to know of approvals.
+
+        What it may take is added to `mine`, and other runs of this process choose among the rest. Where that is not enough for this one, it
+        waits to see what becomes of theirs.
+        """
         if not request.live:
             return None
-        standings = await item_rows.live(self._store, request.actor.key)
+        while True:
+            standings = await item_rows.live(self._store, request.actor.key)
+            approvals, theirs = await self._choose(request, judged, standings, mine)
+            if not theirs:
+                break
+            self._release(mine)
+            if theirs & self._chosen:
+                await self._released.wait()
+        missing = [one.failure.key for one in judged if one.failure.key not in standings]
+        standings |= await item_rows.ended(self._store, missing[:_EXPLAINED])
+        return approvals
+
+    async def _choose(
+        self,
+        request: RunRequest,
+        judged: Sequence[Judged],
+        standings: Mapping[FailureKey, Standing],
+        mine: set[str],
+    ) -> tuple[Approvals, set[str]]:
+        """Look closely at as many items as the run can take, and no more: describing and verifying cost more than all the rest of a choice.
+
+        Beside it, the items of other runs that were passed over, if this one could take more.
+        """
         items: dict[FailureKey, Item] = {}
         descriptions: dict[FailureKey, Description] = {}
         verified: set[str] = set()
+        theirs: set[str] = set()
         approvals = Approvals(standings, items, descriptions, verified)
-        waiting = iter(claimable(request, judged, standings))
-        valid = 0
-        # Only as many as the run can take: describing and verifying cost more than all the rest of a choice.
-        while valid < request.most and (batch := self._reserve(waiting, request.most, standings, mine)):
+        waiting, valid = iter(claimable(request, judged, standings)), 0
+        while valid < request.most:
+            batch = self._reserve(waiting, request.most, mine, theirs)
+            if not batch:
+                return approvals, theirs
+            item_ids = [standing.item_id for _, standing in batch]
             found = [
                 item
-                for item in await item_rows.full(self._store, [standing.item_id for _, standing in batch])
+                for item in await item_rows.full(self._store, item_ids)
                 if item.version == standings[item.key].version
             ]
             descriptions |= await self._delivery.describe([item.key for item in found])
             verified |= await consent.verified(self._store, self._keys, found)
             items |= {item.key: item for item in found}
             valid += sum(one.failure.key in items and is_valid(one, request, approvals) for one, _ in batch)
-        missing = [one.failure.key for one in judged if one.failure.key not in standings]
-        standings |= await item_rows.ended(self._store, missing[:_EXPLAINED])
-        return approvals
+        return approvals, set()
 
     def _reserve(
-        self,
-        waiting: Iterator[tuple[Judged, Standing]],
-        most: int,
-        standings: dict[FailureKey, Standing],
-        mine: set[str],
+        self, waiting: Iterator[tuple[Judged, Standing]], most: int, mine: set[str], theirs: set[str]
     ) -> list[tuple[Judged, Standing]]:
-        """The next items that no other run of this process has chosen; those it has are as good as claimed."""
+        """The next items that no other run of this process has chosen; those that one has are added to `theirs`."""
         batch: list[tuple[Judged, Standing]] = []
         for one, standing in waiting:
             if standing.item_id in self._chosen and standing.item_id not in mine:
-                standings[one.failure.key] = standing._replace(state="claimed")
+                theirs.add(standing.item_id)
                 continue
             self._chosen.add(standing.item_id)
             mine.add(standing.item_id)
@@ -267,6 +292,13 @@ class Executor:
             if len(batch) == most:
                 break
         return batch
+
+    def _release(self, mine: set[str]) -> None:
+        """Let other runs choose among these again: they are claimed, or free."""
+        self._chosen -= mine
+        mine.clear()
+        released, self._released = self._released, asyncio.Event()
+        released.set()
 
     async def _send(self, permitted: Sequence[Permitted], sending: Sending) -> list[Executed]:
         """Send all claims in one stream and record each outcome as it arrives."""
