@@ -65,7 +65,7 @@ class Faults(Machine):
 
     @step(
         1,
-        when=lambda self: len(self.model.failures) < 5 and (not self.model.down) and (not self.held),
+        when=lambda self: len(self.model.failures) < 3 and (not self.model.down) and (not self.held),
         who=PEOPLE,
         provider=PROVIDERS,
         step=STEPS,

@@ -36,11 +36,11 @@ from tests.model.oracle import Oracle
 from tests.model.reference import CEILING, LIVE, Model, Verb
 
 _EXAMPLES: Final = int(os.environ.get("CAVRA_MODEL_EXAMPLES", "0"))
-_STEPS: Final = int(os.environ.get("CAVRA_MODEL_STEPS", "40"))
+_STEPS: Final = int(os.environ.get("CAVRA_MODEL_STEPS", "80"))
 
 WHICH: Final = range(61)
 MINUTES: Final = (1, 14, 15, 30, 59, 60, 61, 240)
-ATTEMPTS: Final = (2, 3, CEILING, CEILING, CEILING, CEILING + 1)
+ATTEMPTS: Final = (2, 2, 3, CEILING, CEILING, CEILING, CEILING + 1)
 VERBS: Final[tuple[Verb, ...]] = ("approved", "approved", "denied", "deferred", "expired", "revoked")
 
 
@@ -62,7 +62,7 @@ class Approvals(Faults):
 
     @step(
         2,
-        when=lambda self: len(self.model.failures) < 5 and (not self.model.down),
+        when=lambda self: len(self.model.failures) < 3 and (not self.model.down),
         who=PEOPLE,
         at=EITHER,
         provider=PROVIDERS,
@@ -97,7 +97,7 @@ class Approvals(Faults):
         self.command(Acknowledge(who, at, plan_id, self.failure(failure), state))
 
     @step(
-        2,
+        4,
         who=PEOPLE,
         at=EITHER,
         more=(
@@ -137,12 +137,12 @@ class Approvals(Faults):
         return Decide(who, at, plan_id, key, verb, named)
 
     @step(
-        2,
+        4,
         who=PEOPLE,
         at=EITHER,
-        execute=(False, True),
+        execute=(True, True, False),
         most=ATTEMPTS,
-        immediate=(False, True),
+        immediate=(True, True, False),
         cap=(1, 2, 3),
         mood=MOODS,
     )
@@ -201,12 +201,28 @@ class Approvals(Faults):
 
     @step(5, when=lambda self: self.model.approvals, at=EITHER, shift=WHICH)
     def approve_all(self, at: int, shift: int) -> None:
-        """Everybody tries to approve all that is open, twice, until it is approved: those too who may not."""
+        """Everybody tries to approve all that is open until it is approved, or twice: those too who may not."""
         plan_id, (_, items) = list(self.model.approvals.items())[-1]
         for key, item in items.items():
-            for who in [one for person in rotated(shift) for one in (person, person)]:
+            for who in [one for person in rotated(shift) for one in [person] * (1 + shift % 2)]:
                 if item and item.at(self.model.now) == "open":
                     self.command(Decide(who, at, plan_id, key, "approved", item.digest))
+
+    @step(
+        4,
+        when=lambda self: not self.model.down and self.executors(),
+        mood=("delivered", "failed"),
+        cap=(1, 2, 3),
+    )
+    def race(self, mood: str, cap: int) -> None:
+        """Several workers are after the same approvals, and perhaps somebody takes one back."""
+        commands: list[Command] = [
+            Run(who, at % 2, execute=True, most=CEILING, immediate=True, cap=cap, mood=mood)
+            for at, who in enumerate(list(self.executors())[:3])
+        ]
+        if self.chance.choice((False, True)):
+            commands.append(self.decision(self.chance.choice(PEOPLE), 1, 0, 1, "revoked", "-"))
+        self.all_at_once(commands, mood)
 
     @step(
         3,
@@ -217,9 +233,8 @@ class Approvals(Faults):
         ),
     )
     def at_once(self, mood: str) -> None:
-        """Several at the same time: some order of them must explain all that was seen."""
+        """Several at the same time."""
         commands: list[Command] = []
-        self.be(mood)
         chosen = self.chance.choice
         for _ in range(chosen((2, 3, 4))):
             who, at = chosen(PEOPLE), chosen(EITHER)
@@ -228,6 +243,11 @@ class Approvals(Faults):
                 commands.append(Run(who, at, execute=True, most=CEILING, immediate=True, cap=cap, mood=mood))
             else:
                 commands.append(self.decision(who, at, 0, chosen(WHICH), chosen(VERBS), chosen("-=")))
+        self.all_at_once(commands, mood)
+
+    def all_at_once(self, commands: list[Command], mood: str) -> None:
+        """Some order of them must explain all that was seen."""
+        self.be(mood)
         seen = self.do(together([command.ask(self.house) for command in commands]))
         self.model = explained(self.model, list(zip(commands, seen, strict=True)))
         self.learn(exact=False)
@@ -296,7 +316,7 @@ def rotated(shift: int) -> list[str]:
 
 TestApprovals = Approvals.TestCase
 TestApprovals.settings = settings(
-    max_examples=_EXAMPLES or 14,
+    max_examples=_EXAMPLES or 9,
     stateful_step_count=_STEPS,
     derandomize=not _EXAMPLES,
     deadline=None,
