@@ -54,6 +54,7 @@ lint: setup ## Check style, types, imports, contracts, and that generated code i
 	$(BIN)/buf format --diff --exit-code
 	tools/check_breaking.sh
 	$(BIN)/python tools/generate_protos.py --check
+	$(BIN)/python tools/generate_registry.py --check
 	@# A tracked file names no download address and no path of somebody's machine.
 	@git grep --untracked -nIE '$(FOREIGN)' && exit 1 || test $$? -eq 1
 

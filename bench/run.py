@@ -6,16 +6,16 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-BENCHES = ("codec", "store", "log", "rpc", "execution", "gateway", "verify")
+BENCHES = ("codec", "store", "log", "rpc", "execution", "gateway", "verify", "public_safe")
 
 
 def main(names: list[str]) -> None:
     """One line a figure."""
-    print(f"{'bench':<9} {'figure':<50} {'measured':>12} {'unit':<10} target")
+    print(f"{'bench':<11} {'figure':<52} {'measured':>12} {'unit':<10} target")
     for name in names or BENCHES:
         for row in import_module(f"bench.bench_{name}").rows():
             measured = f"{row.figure:,.0f}" if row.figure >= 100 else f"{row.figure:,.2f}"
-            print(f"{name:<9} {row.name:<50} {measured:>12} {row.unit:<10} {row.target}", flush=True)
+            print(f"{name:<11} {row.name:<52} {measured:>12} {row.unit:<10} {row.target}", flush=True)
 
 
 if __name__ == "__main__":
