@@ -19,6 +19,7 @@ REASONS: Final[dict[str, tuple[grpc.StatusCode, int, str]]] = {
     "role_required": (_C.PERMISSION_DENIED, 403, "The caller lacks the role"),
     "policy_floor": (_C.PERMISSION_DENIED, 403, "Weaker than the installation's policy"),
     "self_approval": (_C.PERMISSION_DENIED, 403, "Who took part before may not decide"),
+    "cross_site": (_C.PERMISSION_DENIED, 403, "The form was not sent from the console"),
     "self_resolution": (_C.PERMISSION_DENIED, 403, "Who executed may not resolve"),
     "invalid_value": (_C.INVALID_ARGUMENT, 400, "A value is not allowed"),
     "invalid_reference": (_C.INVALID_ARGUMENT, 400, "A reference has no known form"),

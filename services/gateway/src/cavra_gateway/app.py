@@ -5,9 +5,11 @@ from importlib.metadata import version
 from cavra_service.errors import Refused
 from fastapi import FastAPI, Request
 from fastapi.middleware.cors import CORSMiddleware
-from fastapi.responses import Response
+from fastapi.responses import RedirectResponse, Response
 from starlette.exceptions import HTTPException
 
+from cavra_gateway.console.app import create_console
+from cavra_gateway.console.session import PATH
 from cavra_gateway.docs import describe
 from cavra_gateway.http import HeadAsGet
 from cavra_gateway.problems import problem
@@ -41,6 +43,11 @@ def create_app(gateway: Gateway) -> FastAPI:
         system.public,
     ):
         app.include_router(router)
+    # After the routes: /console/config is one of the API's.
+    app.add_api_route(
+        PATH, lambda: RedirectResponse(PATH + "/"), include_in_schema=False, response_model=None
+    )
+    app.mount(PATH, create_console(gateway))
     app.add_exception_handler(HTTPException, _unrouted)
     app.add_middleware(HeadAsGet)
     if gateway.settings.cors_allowed_origins:

@@ -80,8 +80,7 @@ async def authenticate(request: Request, roles: frozenset[str]) -> Session:
     gateway: Gateway = request.app.state.gateway
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     token = token.strip() if scheme.lower() == "bearer" else ""
-    # A token that was good just now is served whatever else comes from its address: that may be a proxy's.
-    identity = gateway.verifier.known(token) or await _named(gateway, request, token)
+    identity = await identified(gateway, request, token)
     gateway.limits.admit(identity.actor)
     if not identity.roles & roles:
         raise Refused("role_required", "the caller has none of the roles this route takes")
@@ -89,7 +88,11 @@ async def authenticate(request: Request, roles: frozenset[str]) -> Session:
     return Session(identity, Caller(lambda: token, gateway.settings.call_timeout_seconds, key), gateway)
 
 
-async def _named(gateway: Gateway, request: Request, token: str) -> Identity:
+async def identified(gateway: Gateway, request: Request, token: str) -> Identity:
+    """Who a request's token stands for. Raises Refused `unauthenticated`, `invalid_token`, `resource_exhausted`, `service_unavailable`."""
+    # A token that was good just now is served whatever else comes from its address: that may be a proxy's.
+    if known := gateway.verifier.known(token):
+        return known
     address = request.client.host if request.client else ""
     if token:
         gateway.limits.may_try(address)

@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 
 from cavra_service.settings import Settings
-from pydantic import Field, field_validator
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import NoDecode
 
 
@@ -33,6 +33,18 @@ class GatewaySettings(Settings):
 
     failed_logins_per_second: int = Field(5, ge=0)
     """Bad tokens a second that one address may send in the long run, and ten times as many at once; 0 for any number."""
+
+    console_origin: str = Field("", pattern=r"^(https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?)?$")
+    """Where browsers find the console, e.g. https://cavra.example.com, when a proxy stands before it; empty: what a request's Host says."""
+
+    oidc_client_id: str = ""
+    """The console's client id at the identity provider; empty offers no sign-in there."""
+
+    oidc_client_secret: SecretStr = SecretStr("")
+    """Its secret, where the provider asks for one beside PKCE."""
+
+    oidc_scopes: str = Field("openid profile", pattern=r"^openid( [!-~]+)*$")
+    """What the console asks the provider for, separated by spaces."""
 
     @field_validator("cors_allowed_origins", mode="before")
     @classmethod

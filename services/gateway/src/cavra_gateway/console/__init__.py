@@ -1,0 +1,1 @@
+"""The Evidence Console: server-rendered pages over the same commands and reads as the HTTP API."""

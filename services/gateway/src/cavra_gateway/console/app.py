@@ -1,0 +1,50 @@
+"""The console's application: pages, static files, what is shared, in one place."""
+
+from typing import Final
+
+from cavra_service.errors import Refused
+from cavra_service.sealing import Sealer
+from fastapi import FastAPI, Request
+from fastapi.responses import Response
+from starlette.exceptions import HTTPException
+
+from cavra_gateway.console import inbox, signin
+from cavra_gateway.console.render import environment
+from cavra_gateway.console.route import HEADERS, told
+from cavra_gateway.console.static import Assets
+from cavra_gateway.session import Gateway
+
+ROUTERS: Final = (signin.router, inbox.router)
+"""Each topic's pages."""
+
+
+def create_console(gateway: Gateway) -> FastAPI:
+    """The pages over `gateway`, to be mounted at `session.PATH`."""
+    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
+    assets = Assets()
+    app.state.gateway = gateway
+    app.state.sealer = Sealer(gateway.settings)
+    app.state.redeemed = signin.Redeemed()
+    app.state.templates = environment()
+    app.state.assets = assets
+    app.state.pages = frozenset(route.path for router in ROUTERS for route in router.routes)  # type: ignore[attr-defined]
+
+    @app.get("/static/{version}/{path:path}")
+    async def static(request: Request, version: str, path: str) -> Response:
+        response = assets.serve(request, version, path)
+        response.headers.update(HEADERS)
+        return response
+
+    for router in ROUTERS:
+        app.include_router(router)
+    app.add_exception_handler(HTTPException, _unrouted)
+    return app
+
+
+async def _unrouted(request: Request, error: Exception) -> Response:
+    """What no page took."""
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    reason = "method_not_allowed" if status == 405 else "unknown_path"
+    response = told(request, Refused(reason, "there is nothing at this address"))
+    response.headers.update(HEADERS)
+    return response
