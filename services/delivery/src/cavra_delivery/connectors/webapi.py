@@ -5,9 +5,8 @@ from dataclasses import replace
 from importlib.metadata import version
 from typing import Final
 
-from cavra_evidence.guard import matches
+from cavra_evidence.guard import GuardError, kept_headers, kept_url
 from cavra_evidence.records.delivery import SentRequest
-from yarl import URL
 
 from cavra_delivery.connectors.base import Answer, Destination, Event, Message, NotConfigured, Rendered
 from cavra_delivery.connectors.config import ConnectorConfig
@@ -15,7 +14,6 @@ from cavra_delivery.connectors.forms import form_of
 from cavra_delivery.connectors.http import HttpSender, Request, Unanswered
 
 USER_AGENT: Final = f"cavra-delivery/{version('cavra-delivery')}"
-_KEPT_HEADERS: Final = ("content-type", "webhook-id", "webhook-timestamp", "cavra-execution-id", "user-agent")
 
 
 class HttpConnector:
@@ -41,11 +39,9 @@ class HttpConnector:
         """See `Connector.destination`."""
         destination = self._form.destination(self.kind)
         try:
-            keepable = matches("url", _origin(destination.url))
-        except ValueError:
-            keepable = False
-        if not keepable:
-            raise NotConfigured
+            kept_url(destination.url)
+        except GuardError:
+            raise NotConfigured from None
         return destination
 
     async def send(self, message: Message, destination: Destination, timeout: float) -> Answer:
@@ -63,8 +59,8 @@ class HttpConnector:
         signed = destination.sign(message.message_id, now, body) if destination.sign is not None else {}
         kept = SentRequest(
             method=self._config.method,
-            url=_origin(destination.url),
-            headers={name: own[name] for name in _KEPT_HEADERS if name in own},
+            url=kept_url(destination.url),
+            headers=kept_headers(own),
         )
         request = Request(
             self._config.method, destination.url, {**destination.headers, **own, **signed}, body
@@ -88,8 +84,3 @@ def _unanswered(this: Unanswered, request: SentRequest) -> Answer:
 def _seconds(text: str) -> float | None:
     """A Retry-After in seconds; a date counts as none, since waits within a call are short."""
     return float(text) if text.isascii() and text.isdigit() and len(text) < 8 else None
-
-
-def _origin(url: str) -> str:
-    """What of a URL may be kept: a path or a query can be the secret itself."""
-    return str(URL(url, encoded=True).origin())
