@@ -2,7 +2,7 @@
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -16,7 +16,7 @@ from cavra_service.identity import load_signer
 from cavra_service.keeping import held, log_kept, service_actor
 from cavra_service.keys import KeyListError, ServiceKeys, TrustedKey, key_records, read_keys, trusted
 from cavra_service.maintenance import accept_loss, revoke, rotate
-from cavra_service.runtime import open_store
+from cavra_service.runtime import open_store, utc_now
 from cavra_service.settings import Settings
 from cavra_service.store.protocol import Commit, Statement, Store
 from cavra_verify.signatures import SignatureError, open_checkpoint
@@ -41,11 +41,11 @@ class Clock:
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    return Installation(tmp_path, heartbeat_change_seconds=3600).settings
+    return Installation(tmp_path, heartbeat_change_seconds=30).settings
 
 
 @asynccontextmanager
-async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterator[Store]:
+async def running(settings: Settings, clock: Callable[[], datetime] | None = None) -> AsyncIterator[Store]:
     store = await open_store(settings, RECOVERY, ["cavra_recovery.store"])
     try:
         async with log_kept(store, settings, RECOVERY, clock=clock or Clock()):
@@ -93,7 +93,10 @@ async def test_a_heartbeat_tells_a_change_of_what_is_open_and_nothing_else(setti
         heart = Heartbeat(store, settings, service_actor(settings, RECOVERY), clock)
         assert not await heart.beat()
         await store.commit(Commit([draft()], [recovery("gordackrecovery-b"), recovery("gordackrecovery-a")]))
+        assert not await heart.beat(), "too soon after the last one"
+        clock.now += timedelta(seconds=30)
         assert await heart.beat()
+        clock.now += timedelta(seconds=30)
         assert not await heart.beat()
         await store.commit(signed(store))
         assert not await heart.beat(), "a record changed nothing that is open"
@@ -280,7 +283,7 @@ async def test_commands_wait_for_a_service_to_stop_and_it_for_them(settings: Set
 
 async def test_a_service_keeps_beating_until_it_stops(tmp_path: Path) -> None:
     settings = Installation(tmp_path, heartbeat_change_seconds=0.05).settings
-    async with running(settings) as store:
+    async with running(settings, utc_now) as store:
         await store.commit(Commit([draft()], [recovery("gordackrecovery-a")]))
         async with asyncio.timeout(20):
             while len(await heartbeats(store)) < 2:

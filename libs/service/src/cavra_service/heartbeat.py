@@ -55,11 +55,16 @@ class Heartbeat:
                 log.error("heartbeat_not_recorded", code=str(error))
 
     async def beat(self) -> bool:
-        """Record what is open, if that has changed since the last heartbeat or that one is too long ago; whether it did."""
+        """Record what is open, if that has changed since the last heartbeat or that one is too long ago; whether it did.
+
+        Never twice within the pause, restarts or not.
+        """
         last = await self._last()
-        late = last is None or self._clock() - moment(last.generated_at) >= timedelta(seconds=self._interval)
+        age = timedelta.max if last is None else self._clock() - moment(last.generated_at)
+        late = age >= timedelta(seconds=self._interval)
         state = await self._store.row("log_state")
-        if state is None or (state["size"] == self._looked_at and not late):
+        unchanged = state is None or state["size"] == self._looked_at
+        if age < timedelta(seconds=self._pause) or (unchanged and not late):
             return False
         rows = await self._store.rows("open_items")
         items = [row["item"] for row in rows if row["item"] is not None]
