@@ -137,7 +137,7 @@ async def test_a_name_that_moves_moves_no_kept_connection_and_is_checked_for_the
     def resolve(host: str, port: int, *args: Any, **more: Any) -> list[Any]:
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (where, port))]
 
-    monkeypatch.setattr(http, "_is_public", lambda address: address == "127.0.0.1")
+    monkeypatch.setattr(http, "may_reach", lambda address, private: address == "127.0.0.1")
     async with (
         Line(hangs_up=lambda number: number == 3).open() as line,
         Line().open("127.0.0.2", line.port) as inside,

@@ -1,4 +1,4 @@
-"""Connector configuration, destinations and the tries of one send."""
+"""Connector configuration and destinations."""
 
 import json
 from pathlib import Path
@@ -6,19 +6,10 @@ from typing import Any
 
 import pytest
 from cavra_delivery.connectors.archive import ArchiveConnector
-from cavra_delivery.connectors.base import (
-    Answer,
-    Destination,
-    Event,
-    Message,
-    NotConfigured,
-    Rendered,
-    category_of,
-)
+from cavra_delivery.connectors.base import Event, NotConfigured, category_of
 from cavra_delivery.connectors.config import ConnectorConfig, read_connectors
-from cavra_delivery.connectors.http import HttpSender, _is_public
+from cavra_delivery.connectors.http import HttpSender
 from cavra_delivery.connectors.registry import Registry, fingerprint, fingerprint_key
-from cavra_delivery.connectors.tries import LONGEST_PAUSE_SECONDS, Limits, pause_seconds, send
 from cavra_delivery.connectors.webapi import HttpConnector
 from cavra_delivery.domain.deliveries import EVENT_TYPES, event_id_of, message_id_of
 from cavra_evidence.guard import matches
@@ -159,19 +150,6 @@ def test_the_fingerprint_key_is_made_once_and_readable_by_its_owner_alone(tmp_pa
         fingerprint_key(path)
 
 
-@pytest.mark.parametrize(
-    ("address", "public"),
-    [
-        ("93.184.216.34", True), ("2606:2800:220:1::1", True), ("127.0.0.1", False), ("10.0.0.1", False), ("172.16.0.1", False),
-        ("192.168.1.1", False), ("169.254.169.254", False), ("100.64.0.1", False), ("0.0.0.0", False), ("224.0.0.1", False),
-        ("255.255.255.255", False), ("::1", False), ("::", False), ("fe80::1%eth0", False), ("fc00::1", False), ("ff02::1", False),
-        ("::ffff:127.0.0.1", False), ("::ffff:93.184.216.34", False), ("64:ff9b::7f00:1", False), ("2002:7f00:1::", False),
-    ],
-)  # fmt: skip
-def test_only_the_public_internet_is_public(address: str, public: bool) -> None:
-    assert _is_public(address) is public
-
-
 def test_the_same_event_renders_to_the_same_canonical_bytes() -> None:
     event = Event("t", "evt-1", "2026-11-23T00:00:00.000000+00:00", {"b": 1, "a": "ü"}, "0" * 64)
     body = connector().render(event, "msg-1").body
@@ -216,77 +194,6 @@ async def test_a_changed_file_is_read_again(tmp_path: Path) -> None:
     assert registry.all() == {}
 
 
-class Scripted:
-    """A connector whose answers are given: the edge of the network."""
-
-    name = kind = "webhook"
-    deduplicates = False
-
-    def __init__(self, *answers: Answer) -> None:
-        self.answers = list(answers)
-
-    def render(self, event: Event, message_id: str) -> Rendered:
-        """Nothing."""
-        return Rendered(b"")
-
-    def destination(self) -> Destination:
-        """Nowhere."""
-        return Destination({}, "")
-
-    async def send(self, message: Message, destination: Destination, timeout: float) -> Answer:
-        """The next answer."""
-        return self.answers.pop(0)
-
-
-AGAIN, NEVER, TAKEN = (
-    Answer("server_error", 503, again=True),
-    Answer("rejected", 400),
-    Answer(status_code=200),
-)
-
-
-@pytest.mark.parametrize(
-    ("answers", "retries", "expected"),
-    [
-        ([TAKEN], 2, (TAKEN, 1)),
-        ([NEVER, TAKEN], 2, (NEVER, 1)),
-        ([AGAIN, TAKEN], 2, (TAKEN, 2)),
-        ([AGAIN, AGAIN], 1, (AGAIN, 2)),
-        ([AGAIN], 0, (AGAIN, 1)),
-        ([AGAIN, NEVER, TAKEN], 5, (NEVER, 2)),
-    ],
-)
-async def test_a_send_tries_again_while_it_may_and_as_often_as_it_is_told(
-    answers: list[Answer], retries: int, expected: tuple[Answer, int]
-) -> None:
-    scripted = Scripted(*answers)
-    message = Message("msg-1", Rendered(b""))
-    assert await send(scripted, scripted.destination(), message, Limits(retries, 1.0)) == expected
-
-
-async def test_a_connector_that_breaks_is_an_outcome_and_not_tried_again() -> None:
-    broken = Scripted()
-    answer, tries = await send(broken, broken.destination(), Message("msg-1", Rendered(b"")), Limits(2, 1.0))
-    assert (answer.reason, answer.may_have_arrived, tries) == ("connector_fault", True, 1)
-
-
 def test_an_archive_whose_path_no_file_can_have_is_not_configured() -> None:
     with pytest.raises(NotConfigured):
         ArchiveConnector("archive", ConnectorConfig(path="/srv/a\0b")).destination()
-
-
-@pytest.mark.parametrize(
-    ("tries", "retry_after", "least", "most"),
-    [
-        (1, None, 0.05, 0.1),
-        (3, None, 0.2, 0.4),
-        (20, None, 1.0, LONGEST_PAUSE_SECONDS),
-        (1, 1.5, 1.5, 1.5),
-        (1, 3600.0, LONGEST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS),
-    ],
-)
-def test_pauses_double_with_jitter_and_heed_retry_after_within_2_seconds(
-    tries: int, retry_after: float | None, least: float, most: float
-) -> None:
-    for _ in range(50):
-        assert least <= pause_seconds(tries, retry_after) <= most

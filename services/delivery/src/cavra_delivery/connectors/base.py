@@ -29,11 +29,13 @@ KINDS: Final = frozenset({*CATEGORIES, "webhook", "archive"})
 
 
 class NotConfigured(Exception):
-    """The connector cannot be used as configured. `variable` names the environment variable that is missing, if that is why."""
+    """The connector cannot be used as configured. `variable` names the environment variable that is missing, if that is why; `field` the
+    entry's field that is missing or of no use, where one is to blame."""
 
-    def __init__(self, variable: str = "") -> None:
+    def __init__(self, variable: str = "", field: str = "") -> None:
         super().__init__(NOT_CONFIGURED)
         self.variable = variable
+        self.field = field
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,32 @@ Sign = Callable[[str, int, bytes], Mapping[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
+class Route:
+    """How requests travel to a receiver."""
+
+    private: bool = False
+    """Whether loopback and private addresses may be reached."""
+    ca_file: str = ""
+    """Authorities that receivers' certificates are held to in place of the system's, PEM."""
+    proxy: str = field(default="", repr=False)
+    """The proxy that https requests go through: its URL, which may hold a credential."""
+    connect_seconds: float = 5.0
+    """Until a connection stands, TLS included."""
+    read_seconds: float = 60.0
+    """Between two pieces of an answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What a client shows for an access token (RFC 6749, 4.4)."""
+
+    token_url: str = field(repr=False)
+    client_id: str = field(repr=False)
+    client_secret: str = field(repr=False)
+    scope: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Destination:
     """Where a connector sends, resolved: secrets included, which therefore stay out of `repr`."""
 
@@ -89,10 +117,14 @@ class Destination:
     """What an approval is bound to: scheme, host, port, path, query, method, kind, template_version, header_names."""
     url: str = field(repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    grant: Grant | None = field(default=None, repr=False)
+    """For the access token that is sent as `authorization`."""
     sign: Sign | None = field(default=None, repr=False)
     """Headers that sign one try."""
     seal: Callable[[bytes], bytes] | None = field(default=None, repr=False)
     """Puts a credential into the body, at a vendor that takes it nowhere else: what is rendered, hashed and approved holds none."""
+    route: Route = field(default_factory=Route)
+    """How requests travel there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +136,17 @@ class Response:
     """Names in lower case."""
     body: bytes = field(default=b"", repr=False)
     """Its beginning. It is judged and never kept: it can hold anything, our own credentials too."""
+
+
+@dataclass(frozen=True, slots=True)
+class FollowUp:
+    """What is to be asked until the receiver says what became of a message that it took in."""
+
+    path: str
+    """At the destination's origin."""
+    body: bytes
+    judge: "Callable[[Response], Answer | None]" = field(repr=False)
+    """What the response says; None while it says neither yes nor no."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +164,8 @@ class Answer:
     request: SentRequest | None = None
     external_ref: str = ""
     """What the vendor calls what it made of the message, e.g. an issue's key; empty where it says nothing of the kind."""
+    follow_up: FollowUp | None = None
+    """Asked before this is taken for an answer."""
     missing_variable: str = ""
     """Name of the environment variable without which the connector is not configured."""
 

@@ -2,15 +2,18 @@
 
 import os
 import re
+from base64 import b64encode
 from collections.abc import Mapping
-from typing import Annotated, Any, Final, Literal
-from urllib.parse import SplitResult, urlsplit
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, TypeVar
+from urllib.parse import SplitResult
 
 from cavra_evidence.records.base import Provider
 from cavra_verify.grammar import PATTERNS
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     SecretStr,
@@ -20,7 +23,8 @@ from pydantic import (
     model_validator,
 )
 
-from cavra_delivery.connectors.base import KINDS, NotConfigured
+from cavra_delivery.connectors import ssrf
+from cavra_delivery.connectors.base import KINDS, NotConfigured, Route
 
 MOST_CONNECTORS: Final = 50
 RESERVED_HEADERS: Final = frozenset(
@@ -32,16 +36,31 @@ RESERVED_HEADERS: Final = frozenset(
         "connection",
         "webhook-id",
         "webhook-timestamp",
+        "webhook-signature",
         "user-agent",
     }
     | {"cavra-execution-id"}
 )
 """Headers that a configuration may not set: the connector's own, and those that frame a request."""
 
+MOST_SECRET_BYTES: Final = 16 * 1024
+"""A larger secret file is none."""
+
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}")
 _VISIBLE = re.compile(r"[\x20-\x7e\t]{0,8192}")
 
 Variable = Annotated[str, StringConstraints(pattern=f"^(?:{PATTERNS['variable']})$")]
+Secret = Literal[
+    "url", "authorization", "token", "api_key", "user", "password", "client_secret", "routing_key", "proxy"
+]
+"""Fields that may be given by the name of a variable (`<field>_env`) or of a file (`<field>_file`)."""
+Text = Annotated[str, StringConstraints(max_length=256, pattern=r"^[^\x00-\x1f\x7f]*$")]
+PathName = Annotated[str, StringConstraints(min_length=1, max_length=1024, pattern=r"^[^\x00]+$")]
+Word = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{0,128}$")]
+"""What stands in a path or a host name."""
+Address = Annotated[
+    str, StringConstraints(max_length=254, pattern=r"^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9.-]+$")
+]
 
 
 def _header_name(name: str) -> str:
@@ -53,8 +72,17 @@ def _header_name(name: str) -> str:
 HeaderName = Annotated[str, AfterValidator(_header_name)]
 
 
+def _several(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else value
+
+
+N = TypeVar("N")
+Names = Annotated[tuple[N, ...], BeforeValidator(_several), Field(max_length=8)]
+"""One, or a list."""
+
+
 class ConnectorConfig(BaseModel):
-    """One connector of the file. A secret is given by the name of an environment variable, or in place."""
+    """One connector of the file. A secret is given by the name of a variable or of a file; some, for older files, in place."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
@@ -62,21 +90,91 @@ class ConnectorConfig(BaseModel):
     enabled: bool = True
     url: SecretStr | None = None
     url_env: Variable | None = None
+    url_file: PathName | None = None
     method: Literal["POST", "PUT"] = "POST"
     headers: dict[HeaderName, SecretStr] = {}
     authorization: SecretStr | None = None
     authorization_env: Variable | None = None
+    authorization_file: PathName | None = None
     token: SecretStr | None = None
     token_env: Variable | None = None
+    token_file: PathName | None = None
     authorization_scheme: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._~-]{1,64}$")] = "Bearer"
     api_key: SecretStr | None = None
     api_key_env: Variable | None = None
+    api_key_file: PathName | None = None
     api_key_header: HeaderName = "x-api-key"
+    allow_private_networks: bool = False
+    ca_file: Annotated[str, Field(max_length=1024)] = ""
+    """Authorities that certificates are held to in place of the system's, PEM."""
+    proxy: SecretStr | None = None
+    proxy_env: Variable | None = None
+    proxy_file: PathName | None = None
+    """The proxy that requests go through; none is taken from the environment unasked."""
+    connect_seconds: Annotated[float, Field(gt=0, le=120)] = 5.0
+    read_seconds: Annotated[float, Field(gt=0, le=120)] = 60.0
+    deduplicates: bool = False
+    """The receiver takes a `webhook-id` once: a try without an answer may be repeated."""
+
+    user: Text = ""
+    """With `password`, or an API token in its place: basic authentication; at a mail server, who logs in."""
+    user_env: Variable | None = None
+    user_file: PathName | None = None
+    password_env: Variable | None = None
+    password_file: PathName | None = None
+
+    token_url: Annotated[str, Field(max_length=1024)] = ""
+    """Where a client's credentials are changed for an access token (RFC 6749, 4.4)."""
+    client_id: Text = ""
+    client_secret_env: Variable | None = None
+    client_secret_file: PathName | None = None
+    scope: Text = ""
+
+    signing_secret_env: Names[Variable] = ()
+    """webhook: `whsec_` or `whsk_` secrets, all of which sign, so that an old and a new one overlap."""
+    signing_secret_file: Names[PathName] = ()
+
     index: Annotated[str, Field(max_length=128)] = ""
+    """splunk."""
+    source: Text = "cavra"
+    """splunk, datadog, pagerduty: where events say they come from."""
+    sourcetype: Text = "cavra:event"
+    """splunk."""
+    acknowledge: bool = False
+    """splunk: delivered is what the indexers acknowledge; needs `channel`."""
+    channel: Word = ""
+    """splunk: the request channel, a GUID. slack: the channel of chat.postMessage."""
     service: Annotated[str, Field(max_length=128)] = ""
+    """datadog."""
+    site: Word = "datadoghq.com"
+    """datadog."""
+    tags: Annotated[tuple[Text, ...], Field(max_length=50)] = ()
+    """datadog: `ddtags`; jira: labels."""
+    tenant_id: Word = ""
+    """sentinel: the directory that gives access tokens."""
+    dcr_id: Word = ""
+    """sentinel: immutable id of the data collection rule."""
+    stream: Word = ""
+    """sentinel: its stream, e.g. Custom-Cavra_CL."""
+    project: Word = ""
+    """jira: the project's key."""
+    issue_type: Text = "Task"
+    """jira."""
+    table: Word = "incident"
+    """servicenow."""
+    assignment_group: Text = ""
+    """servicenow."""
+    routing_key_env: Variable | None = None
+    """pagerduty: the integration key."""
+    routing_key_file: PathName | None = None
+    sender: Address | Literal[""] = ""
+    """email."""
+    recipients: Annotated[tuple[Address, ...], Field(max_length=50)] = ()
+    """email."""
+    security: Literal["starttls", "tls", "none"] = "starttls"
+    """email."""
     path: Annotated[str, Field(max_length=1024)] = ""
     """Folder of an archive."""
-    allow_private_networks: bool = False
 
     @model_validator(mode="after")
     def _known_kind(self) -> "ConnectorConfig":
@@ -84,23 +182,31 @@ class ConnectorConfig(BaseModel):
             raise ValueError("not a known kind")
         return self
 
-    def resolve(self, field: Literal["url", "authorization", "token", "api_key"]) -> str:
-        """The value of a field: its variable's, or the one in place, or empty. Raises NotConfigured for a variable that is not set."""
+    def resolve(self, field: Secret) -> str:
+        """The value of a field: its variable's, its file's, the one in place, or empty. Raises NotConfigured for one that is missing."""
         variable: str | None = getattr(self, f"{field}_env")
         if variable is not None:
-            value = os.environ.get(variable, "").strip()
-            if not value:
-                raise NotConfigured(variable)
-            return value
-        secret: SecretStr | None = getattr(self, field)
-        return "" if secret is None else secret.get_secret_value().strip()
+            return _of_variable(variable)
+        path: str | None = getattr(self, f"{field}_file")
+        if path is not None:
+            return _of_file(path, f"{field}_file")
+        secret: SecretStr | str | None = getattr(self, field, None)
+        return (secret.get_secret_value() if isinstance(secret, SecretStr) else secret or "").strip()
+
+    def signing_secrets(self) -> list[str]:
+        """The values of all signing secrets, as configured. Raises NotConfigured."""
+        return [_of_variable(name) for name in self.signing_secret_env] + [
+            _of_file(path, "signing_secret_file") for path in self.signing_secret_file
+        ]
 
     def request_headers(self) -> dict[str, str]:
         """The configured headers and the credentials, resolved. Raises NotConfigured."""
         headers = {name.lower(): value.get_secret_value() for name, value in self.headers.items()}
         if api_key := self.resolve("api_key"):
             headers[self.api_key_header.lower()] = api_key
-        if token := self.resolve("token"):
+        if (user := self.resolve("user")) and (secret := self.resolve("password") or self.resolve("token")):
+            headers["authorization"] = f"Basic {b64encode(f'{user}:{secret}'.encode()).decode()}"
+        elif token := self.resolve("token"):
             headers["authorization"] = f"{self.authorization_scheme} {token}"
         if authorization := self.resolve("authorization"):
             headers["authorization"] = authorization
@@ -108,21 +214,45 @@ class ConnectorConfig(BaseModel):
             raise NotConfigured
         return headers
 
-    def target(self) -> SplitResult:
-        """The URL that is sent to. Raises NotConfigured unless it is an http or https URL without userinfo."""
+    def target(self, default: str = "", path: str = "") -> SplitResult:
+        """The URL that is sent to: the configured one, else `default`; at `path` where it names none.
+
+        Raises NotConfigured unless it is an http or https URL without userinfo.
+        """
         try:
-            url = urlsplit(self.resolve("url"))
-            usable = url.scheme in ("http", "https") and url.hostname and url.port != 0
+            url = ssrf.target(self.resolve("url") or default)
         except ValueError:
-            raise NotConfigured from None
-        if (
-            not usable
-            or url.username is not None
-            or url.password is not None
-            or not _VISIBLE.fullmatch(url.geturl())
-        ):
-            raise NotConfigured
-        return url._replace(fragment="")
+            raise NotConfigured(field="url") from None
+        return url._replace(path=path) if path and url.path in ("", "/") else url
+
+    def route(self) -> Route:
+        """How requests travel. Raises NotConfigured."""
+        return Route(
+            private=self.allow_private_networks,
+            ca_file=self.ca_file,
+            proxy=self.resolve("proxy"),
+            connect_seconds=self.connect_seconds,
+            read_seconds=self.read_seconds,
+        )
+
+
+def _of_variable(name: str) -> str:
+    value = os.environ.get(name, "").strip()
+    if not value:
+        raise NotConfigured(name)
+    return value
+
+
+def _of_file(path: str, field: str) -> str:
+    try:
+        with Path(path).open("rb") as file:
+            value = file.read(MOST_SECRET_BYTES + 1)
+        text = value.decode().strip()
+    except (OSError, UnicodeDecodeError):
+        raise NotConfigured(field=field) from None
+    if not text or len(value) > MOST_SECRET_BYTES:
+        raise NotConfigured(field=field)
+    return text
 
 
 _PROVIDER = TypeAdapter(Provider)

@@ -2,20 +2,23 @@
 
 import asyncio
 import errno
-import ipaddress
 import select
 import socket
+import ssl
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
 from typing import Any, Final, Self
 from weakref import WeakSet
 
 import aiohttp
 from yarl import URL
 
-from cavra_delivery.connectors.base import Response
+from cavra_delivery.connectors.base import Response, Route
+from cavra_delivery.connectors.ssrf import may_reach
 
 RESPONSE_LIMIT: Final = 64 * 1024
 """Bytes of a response's body that are read."""
@@ -23,7 +26,6 @@ _IDLE_SECONDS: Final = 4.0
 """How long a connection is kept unused: less than receivers commonly do, so that seldom both ends close at the same moment."""
 _MOST_CONNECTIONS: Final = 64
 """To one origin at the same time; what comes beyond them waits, before its time-out begins."""
-_NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
 
 AddressInfo = tuple[Any, Any, int, str, Any]
 
@@ -32,22 +34,17 @@ class DestinationRefused(OSError):
     """An address that this connector may not reach."""
 
 
-def _is_public(text: str) -> bool:
-    """Whether an address is on the public internet; what wraps another address counts as private, whatever it wraps."""
-    address = ipaddress.ip_address(text.partition("%")[0])
-    if isinstance(address, ipaddress.IPv6Address) and (
-        address.ipv4_mapped or address.sixtofour or address.teredo or address in _NAT64
-    ):
-        return False
-    return address.is_global and not address.is_multicast
+def _guarded(private: bool) -> Callable[[AddressInfo], socket.socket]:
+    """Makes the sockets for addresses about to be connected to. It stands behind name resolution, so no answer of a name server gets
+    past it."""
 
+    def checked(info: AddressInfo) -> socket.socket:
+        family, kind, protocol, _, address = info
+        if not may_reach(address[0], private):
+            raise DestinationRefused(errno.EACCES, "destination refused")
+        return socket.socket(family=family, type=kind, proto=protocol)
 
-def _public_socket(info: AddressInfo) -> socket.socket:
-    """A socket for an address about to be connected to. It stands behind name resolution, so no answer of a name server gets past it."""
-    family, kind, protocol, _, address = info
-    if not _is_public(address[0]):
-        raise DestinationRefused(errno.EACCES, "destination refused")
-    return socket.socket(family=family, type=kind, proto=protocol)
+    return checked
 
 
 @dataclass(slots=True)
@@ -128,27 +125,34 @@ class HttpSender:
         )
 
     async def __aenter__(self) -> Self:
-        self._sessions = {False: _session(_public_socket), True: _session(None)}
+        self._sessions = {private: _session(_guarded(private)) for private in (False, True)}
         return self
 
     async def __aexit__(self, *exc: object) -> None:
         for session in self._sessions.values():
             await session.close()
 
-    async def exchange(self, request: Request, private: bool, timeout: float) -> Response:
-        """Make one request. `private` allows loopback and private addresses. Raises Unanswered."""
-        async with self._rooms[str(URL(request.url, encoded=True).origin())]:
+    async def exchange(self, request: Request, route: Route, timeout: float) -> Response:
+        """Make one request, within `timeout` seconds in all. Raises Unanswered."""
+        url = URL(request.url, encoded=True)
+        limits = aiohttp.ClientTimeout(
+            total=timeout, sock_connect=route.connect_seconds, sock_read=route.read_seconds
+        )
+        async with self._rooms[f"{url.scheme} {url.raw_authority}"]:
             while True:
                 this = _Try()
                 _this_try.set(this)
                 try:
-                    async with self._sessions[private].request(
+                    way = await _through(url, route) if route.proxy else {}
+                    async with self._sessions[route.private or bool(way)].request(
                         request.method,
-                        URL(request.url, encoded=True),
+                        way.pop("url", url),
                         data=request.body,
-                        headers=request.headers,
-                        timeout=aiohttp.ClientTimeout(total=timeout),
+                        headers={**request.headers, **way.pop("headers", {})},
+                        timeout=limits,
                         allow_redirects=False,
+                        ssl=_trusting(route.ca_file),
+                        **way,
                     ) as response:
                         headers = {name.lower(): value for name, value in response.headers.items()}
                         return Response(response.status, headers, await _beginning(response))
@@ -158,7 +162,37 @@ class HttpSender:
                     raise Unanswered(_reason(error, this.written), this.written) from None
 
 
-def _session(socket_factory: Callable[[AddressInfo], socket.socket] | None) -> aiohttp.ClientSession:
+async def _through(url: URL, route: Route) -> dict[str, Any]:
+    """How to ask the proxy: for an address that was checked here, so that whatever the proxy resolves, the guard has the last word."""
+    host, port = url.raw_host or "", url.port or 443
+    loop = asyncio.get_running_loop()
+    async with asyncio.timeout(route.connect_seconds):
+        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    allowed = [address for info in found if may_reach(address := str(info[4][0]), route.private)]
+    if not allowed:
+        raise DestinationRefused(errno.EACCES, "destination refused")
+    proxy = URL(route.proxy)
+    login = aiohttp.encode_basic_auth(proxy.user, proxy.password or "") if proxy.user else ""
+    return {
+        "url": url.with_host(allowed[0]),
+        "headers": {"host": url.raw_authority},
+        "server_hostname": host,
+        "proxy": proxy.with_user(None),
+        "proxy_headers": {"proxy-authorization": login} if login else None,
+    }
+
+
+def _trusting(ca_file: str) -> ssl.SSLContext | bool:
+    """What certificates are checked by. Raises OSError for a file that can't be read or holds no certificate."""
+    return _context(ca_file, Path(ca_file).stat().st_mtime_ns) if ca_file else True
+
+
+@lru_cache(64)
+def _context(ca_file: str, changed_at: int) -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=ca_file)
+
+
+def _session(socket_factory: Callable[[AddressInfo], socket.socket]) -> aiohttp.ClientSession:
     connector = aiohttp.TCPConnector(
         keepalive_timeout=_IDLE_SECONDS, limit=0, use_dns_cache=False, socket_factory=socket_factory
     )
@@ -188,12 +222,16 @@ def _reason(error: Exception, written: bool) -> str:
     match error:
         case TimeoutError():
             return "timeout"
-        case aiohttp.ClientConnectorDNSError():
+        case aiohttp.ClientConnectorDNSError() | socket.gaierror():
             return "dns"
-        case aiohttp.ClientSSLError() | aiohttp.ClientConnectorCertificateError():
+        case aiohttp.ClientSSLError() | aiohttp.ClientConnectorCertificateError() | ssl.SSLError():
             return "tls"
         case _ if written:
             return "response_invalid"
+        case DestinationRefused():
+            return "destination_refused"
         case aiohttp.ClientConnectorError() if isinstance(error.os_error, DestinationRefused):
             return "destination_refused"
+        case FileNotFoundError() | PermissionError():
+            return "tls"  # The authorities' file: without it nobody's certificate is good.
     return "connect"

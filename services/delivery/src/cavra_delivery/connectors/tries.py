@@ -1,16 +1,14 @@
 """The tries of one send: again only where a further try cannot deliver twice."""
 
 import asyncio
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
 from secrets import SystemRandom
-from typing import Final
 
 import structlog
 
 from cavra_delivery.connectors.base import CONNECTOR_FAULT, Answer, Connector, Destination, Message
-
-FIRST_PAUSE_SECONDS: Final = 0.1
-LONGEST_PAUSE_SECONDS: Final = 2.0
+from cavra_delivery.connectors.pauses import pause_seconds
 
 _random = SystemRandom()
 log = structlog.get_logger()
@@ -27,16 +25,27 @@ class Limits:
 
 
 async def send(
-    connector: Connector, destination: Destination, message: Message, limits: Limits
+    connector: Connector,
+    destination: Destination,
+    message: Message,
+    limits: Limits,
+    sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
 ) -> tuple[Answer, int]:
-    """(the last answer, how many tries it took). Waits between tries grow, with jitter, and heed Retry-After up to 2 s."""
-    tries = 0
+    """(the last answer, how many tries it took).
+
+    Another try is made where no byte was written or the receiver said that it did not take the message; where it may have, only if it
+    takes a message id once. What an earlier try may have brought about stays said.
+    """
+    tries, may_have_arrived = 0, False
     while True:
         answer = await _try(connector, destination, message, limits.timeout_seconds)
         tries += 1
-        if not answer.again or tries > limits.retries:
-            return answer, tries
-        await asyncio.sleep(pause_seconds(tries, answer.retry_after_seconds))
+        may_have_arrived |= answer.may_have_arrived
+        again = connector.deduplicates if answer.may_have_arrived else answer.again
+        pause = pause_seconds(tries, answer.retry_after_seconds, _random.uniform) if again else None
+        if answer.delivered or pause is None or tries > limits.retries:
+            return replace(answer, may_have_arrived=may_have_arrived and not answer.delivered), tries
+        await sleep(pause)
 
 
 async def _try(connector: Connector, destination: Destination, message: Message, timeout: float) -> Answer:
@@ -46,9 +55,3 @@ async def _try(connector: Connector, destination: Destination, message: Message,
         # A connector's own fault is an outcome too: others are sent to at the same time, and all of it is to be recorded.
         log.error("connector_failed", connector=connector.name, error=type(error).__name__, exc_info=error)
         return Answer(CONNECTOR_FAULT, may_have_arrived=True)
-
-
-def pause_seconds(tries: int, retry_after: float | None) -> float:
-    """How long to wait after `tries` tries: at least half of the doubling pause, so that many senders do not come back at once."""
-    longest = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2 ** min(tries - 1, 10))
-    return min(LONGEST_PAUSE_SECONDS, max(_random.uniform(longest / 2, longest), retry_after or 0.0))

@@ -1,18 +1,34 @@
 """The connector that sends a vendor's form over HTTP: one request for each try, and what of it may be kept."""
 
+import asyncio
 import time
 from dataclasses import replace
+from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Final
 
 from cavra_evidence.guard import GuardError, kept_headers, kept_url
 from cavra_evidence.records.delivery import SentRequest
+from yarl import URL
 
-from cavra_delivery.connectors.base import Answer, Destination, Event, Message, NotConfigured, Rendered
+from cavra_delivery.connectors.base import (
+    Answer,
+    Destination,
+    Event,
+    FollowUp,
+    Message,
+    NotConfigured,
+    Rendered,
+)
 from cavra_delivery.connectors.config import ConnectorConfig
 from cavra_delivery.connectors.forms import form_of
 from cavra_delivery.connectors.http import HttpSender, Request, Unanswered
+from cavra_delivery.connectors.judging import unclear
+from cavra_delivery.connectors.oauth import TokenRefused, Tokens
+from cavra_delivery.connectors.pauses import retry_after_seconds
 
+_ASK_AGAIN_SECONDS: Final = 0.25
+"""Until a follow-up is asked again; the pause doubles."""
 USER_AGENT: Final = f"cavra-delivery/{version('cavra-delivery')}"
 
 
@@ -25,6 +41,7 @@ class HttpConnector:
         self._config = config
         self._form = form_of(kind, config)
         self._sender = sender
+        self._tokens = Tokens(sender)
 
     @property
     def deduplicates(self) -> bool:
@@ -42,6 +59,9 @@ class HttpConnector:
             kept_url(destination.url)
         except GuardError:
             raise NotConfigured from None
+        if destination.route.proxy and not destination.url.startswith("https:"):
+            # A proxy could read and change what it carries.
+            raise NotConfigured(field="proxy")
         return destination
 
     async def send(self, message: Message, destination: Destination, timeout: float) -> Answer:
@@ -62,16 +82,61 @@ class HttpConnector:
             url=kept_url(destination.url),
             headers=kept_headers(own),
         )
-        request = Request(
-            self._config.method, destination.url, {**destination.headers, **own, **signed}, body
-        )
         try:
-            response = await self._sender.exchange(request, self._config.allow_private_networks, timeout)
+            async with asyncio.timeout(timeout):
+                login = await self._login(destination, timeout)
+        except TimeoutError:
+            return Answer("timeout", again=True, request=kept)
+        except TokenRefused as refused:
+            return replace(refused.answer, request=kept)
+        headers = {**destination.headers, **login}
+        request = Request(self._config.method, destination.url, {**headers, **own, **signed}, body)
+        until = asyncio.get_running_loop().time() + timeout
+        try:
+            response = await self._sender.exchange(request, destination.route, timeout)
         except Unanswered as unanswered:
             return _unanswered(unanswered, kept)
+        if response.status == 401:
+            self._tokens.forget()
         answer = self._form.judge(response, message.message_id)
-        wait = _seconds(response.headers.get("retry-after", ""))
+        if answer.follow_up is not None:
+            answer = await self._followed(
+                answer.follow_up, replace(request, headers=headers), destination, until
+            )
+        wait = retry_after_seconds(response.headers.get("retry-after", ""), datetime.now(UTC))
         return replace(answer, retry_after_seconds=wait, request=kept)
+
+    async def _login(self, destination: Destination, timeout: float) -> dict[str, str]:
+        if destination.grant is None:
+            return {}
+        token = await self._tokens.token(destination.grant, destination.route, timeout)
+        return {"authorization": f"Bearer {token}"}
+
+    async def _followed(
+        self, asked: FollowUp, like: Request, destination: Destination, until: float
+    ) -> Answer:
+        """Ask until there is an answer. The message is with the receiver: without one, nobody knows what became of it."""
+        request = Request(
+            "POST",
+            str(URL(like.url, encoded=True).origin()) + asked.path,
+            {**like.headers, "content-type": "application/json", "user-agent": USER_AGENT},
+            asked.body,
+        )
+        pause, loop = _ASK_AGAIN_SECONDS, asyncio.get_running_loop()
+        while (left := until - loop.time()) > 0:
+            try:
+                response = await self._sender.exchange(request, destination.route, left)
+            except Unanswered as unanswered:
+                if unanswered.reason == "timeout":
+                    break
+            else:
+                if (answer := asked.judge(response)) is not None:
+                    return answer
+                if 400 <= response.status < 500 and response.status != 429:
+                    return unclear(response)
+            await asyncio.sleep(min(pause, max(0.0, until - loop.time())))
+            pause *= 2
+        return Answer("timeout", may_have_arrived=True)
 
 
 def _unanswered(this: Unanswered, request: SentRequest) -> Answer:
@@ -79,8 +144,3 @@ def _unanswered(this: Unanswered, request: SentRequest) -> Answer:
         # The request is on its way and no answer came: another try could deliver it twice.
         return Answer(this.reason, may_have_arrived=True, request=request)
     return Answer(this.reason, again=this.reason in ("connect", "dns", "timeout"), request=request)
-
-
-def _seconds(text: str) -> float | None:
-    """A Retry-After in seconds; a date counts as none, since waits within a call are short."""
-    return float(text) if text.isascii() and text.isdigit() and len(text) < 8 else None
