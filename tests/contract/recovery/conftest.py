@@ -51,6 +51,11 @@ class Recovery:
         """The envelope of the closure that a request leads to."""
         return _envelope((await self._caller.unary(self._stub.CloseRecovery, asked)).closure)
 
+    async def listed(self, **request: Any) -> list[pb.Recovery]:
+        """Recoveries."""
+        asked = pb.ListRecoveriesRequest(**request)
+        return list((await self._caller.unary(self._stub.ListRecoveries, asked)).recoveries)
+
     async def refused(self, call: Any, reason: str, field: str = "") -> None:
         """`call` is refused with this reason and field, and the log has not grown."""
         before = await self.counters()

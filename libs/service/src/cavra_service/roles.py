@@ -50,6 +50,7 @@ _TABLE: Final[dict[str, dict[str, frozenset[str]]]] = {
         "AcknowledgeRetry": _OPERATOR,
         "PlanApproval": _OPERATOR,
         "DecideApproval": _APPROVER,
+        "ListWork": _ANY,
         "RunWorker": _OPERATOR,
         "ResolveExecution": _PERSON,
         "ListWorkerRuns": _ANY,
@@ -62,6 +63,7 @@ _TABLE: Final[dict[str, dict[str, frozenset[str]]]] = {
     "cavra.recovery.v1.RecoveryService": {
         "CreatePlaybook": _OPERATOR,
         "CloseRecovery": _OPERATOR,
+        "ListRecoveries": _ANY,
     },
     # What a prober and a tool ask before they can hold a token.
     "grpc.health.v1.Health": {"Check": _PUBLIC, "Watch": _PUBLIC, "List": _PUBLIC},

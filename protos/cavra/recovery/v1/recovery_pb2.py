@@ -23,25 +23,32 @@ _sym_db = _symbol_database.Default()
 
 
 from cavra.evidence.v1 import evidence_pb2 as cavra_dot_evidence_dot_v1_dot_evidence__pb2
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n cavra/recovery/v1/recovery.proto\x12\x11\x63\x61vra.recovery.v1\x1a cavra/evidence/v1/evidence.proto\"}\n\x15\x43reatePlaybookRequest\x12\x1e\n\x11min_failure_count\x18\x01 \x01(\x05H\x00\x88\x01\x01\x12\x1b\n\x0elookback_hours\x18\x02 \x01(\x05H\x01\x88\x01\x01\x42\x14\n\x12_min_failure_countB\x11\n\x0f_lookback_hours\"E\n\x16\x43reatePlaybookResponse\x12+\n\x08playbook\x18\x01 \x01(\x0b\x32\x19.cavra.evidence.v1.Record\"\xb5\x01\n\x14\x43loseRecoveryRequest\x12\x13\n\x0bplaybook_id\x18\x01 \x01(\t\x12\x10\n\x08provider\x18\x02 \x01(\t\x12\x36\n\rclosure_state\x18\x03 \x01(\x0e\x32\x1f.cavra.recovery.v1.ClosureState\x12\x14\n\x0c\x65xternal_ref\x18\x04 \x01(\t\x12\r\n\x05notes\x18\x05 \x01(\t\x12\x19\n\x11verification_refs\x18\x06 \x03(\t\"C\n\x15\x43loseRecoveryResponse\x12*\n\x07\x63losure\x18\x01 \x01(\x0b\x32\x19.cavra.evidence.v1.Record*\xbb\x01\n\x0c\x43losureState\x12\x1d\n\x19\x43LOSURE_STATE_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x43LOSURE_STATE_RESOLVED\x10\x01\x12\x1b\n\x17\x43LOSURE_STATE_MITIGATED\x10\x02\x12\x1a\n\x16\x43LOSURE_STATE_DEFERRED\x10\x03\x12\x1b\n\x17\x43LOSURE_STATE_ESCALATED\x10\x04\x12\x1a\n\x16\x43LOSURE_STATE_REOPENED\x10\x05\x32\xdc\x01\n\x0fRecoveryService\x12\x65\n\x0e\x43reatePlaybook\x12(.cavra.recovery.v1.CreatePlaybookRequest\x1a).cavra.recovery.v1.CreatePlaybookResponse\x12\x62\n\rCloseRecovery\x12\'.cavra.recovery.v1.CloseRecoveryRequest\x1a(.cavra.recovery.v1.CloseRecoveryResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n cavra/recovery/v1/recovery.proto\x12\x11\x63\x61vra.recovery.v1\x1a cavra/evidence/v1/evidence.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"}\n\x15\x43reatePlaybookRequest\x12\x1e\n\x11min_failure_count\x18\x01 \x01(\x05H\x00\x88\x01\x01\x12\x1b\n\x0elookback_hours\x18\x02 \x01(\x05H\x01\x88\x01\x01\x42\x14\n\x12_min_failure_countB\x11\n\x0f_lookback_hours\"E\n\x16\x43reatePlaybookResponse\x12+\n\x08playbook\x18\x01 \x01(\x0b\x32\x19.cavra.evidence.v1.Record\"\xb5\x01\n\x14\x43loseRecoveryRequest\x12\x13\n\x0bplaybook_id\x18\x01 \x01(\t\x12\x10\n\x08provider\x18\x02 \x01(\t\x12\x36\n\rclosure_state\x18\x03 \x01(\x0e\x32\x1f.cavra.recovery.v1.ClosureState\x12\x14\n\x0c\x65xternal_ref\x18\x04 \x01(\t\x12\r\n\x05notes\x18\x05 \x01(\t\x12\x19\n\x11verification_refs\x18\x06 \x03(\t\"C\n\x15\x43loseRecoveryResponse\x12*\n\x07\x63losure\x18\x01 \x01(\x0b\x32\x19.cavra.evidence.v1.Record\";\n\x15ListRecoveriesRequest\x12\x13\n\x0bplaybook_id\x18\x01 \x01(\t\x12\r\n\x05limit\x18\x02 \x01(\x05\"I\n\x16ListRecoveriesResponse\x12/\n\nrecoveries\x18\x01 \x03(\x0b\x32\x1b.cavra.recovery.v1.Recovery\"\xb2\x01\n\x08Recovery\x12\x13\n\x0bplaybook_id\x18\x01 \x01(\t\x12\x10\n\x08provider\x18\x02 \x01(\t\x12\r\n\x05state\x18\x03 \x01(\t\x12\x12\n\nsuperseded\x18\x04 \x01(\x08\x12\x33\n\x0flast_failure_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nclosure_id\x18\x06 \x01(\t\x12\x13\n\x0bnext_states\x18\x07 \x03(\t*\xbb\x01\n\x0c\x43losureState\x12\x1d\n\x19\x43LOSURE_STATE_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x43LOSURE_STATE_RESOLVED\x10\x01\x12\x1b\n\x17\x43LOSURE_STATE_MITIGATED\x10\x02\x12\x1a\n\x16\x43LOSURE_STATE_DEFERRED\x10\x03\x12\x1b\n\x17\x43LOSURE_STATE_ESCALATED\x10\x04\x12\x1a\n\x16\x43LOSURE_STATE_REOPENED\x10\x05\x32\xc3\x02\n\x0fRecoveryService\x12\x65\n\x0e\x43reatePlaybook\x12(.cavra.recovery.v1.CreatePlaybookRequest\x1a).cavra.recovery.v1.CreatePlaybookResponse\x12\x62\n\rCloseRecovery\x12\'.cavra.recovery.v1.CloseRecoveryRequest\x1a(.cavra.recovery.v1.CloseRecoveryResponse\x12\x65\n\x0eListRecoveries\x12(.cavra.recovery.v1.ListRecoveriesRequest\x1a).cavra.recovery.v1.ListRecoveriesResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'cavra.recovery.v1.recovery_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_CLOSURESTATE']._serialized_start=541
-  _globals['_CLOSURESTATE']._serialized_end=728
-  _globals['_CREATEPLAYBOOKREQUEST']._serialized_start=89
-  _globals['_CREATEPLAYBOOKREQUEST']._serialized_end=214
-  _globals['_CREATEPLAYBOOKRESPONSE']._serialized_start=216
-  _globals['_CREATEPLAYBOOKRESPONSE']._serialized_end=285
-  _globals['_CLOSERECOVERYREQUEST']._serialized_start=288
-  _globals['_CLOSERECOVERYREQUEST']._serialized_end=469
-  _globals['_CLOSERECOVERYRESPONSE']._serialized_start=471
-  _globals['_CLOSERECOVERYRESPONSE']._serialized_end=538
-  _globals['_RECOVERYSERVICE']._serialized_start=731
-  _globals['_RECOVERYSERVICE']._serialized_end=951
+  _globals['_CLOSURESTATE']._serialized_start=891
+  _globals['_CLOSURESTATE']._serialized_end=1078
+  _globals['_CREATEPLAYBOOKREQUEST']._serialized_start=122
+  _globals['_CREATEPLAYBOOKREQUEST']._serialized_end=247
+  _globals['_CREATEPLAYBOOKRESPONSE']._serialized_start=249
+  _globals['_CREATEPLAYBOOKRESPONSE']._serialized_end=318
+  _globals['_CLOSERECOVERYREQUEST']._serialized_start=321
+  _globals['_CLOSERECOVERYREQUEST']._serialized_end=502
+  _globals['_CLOSERECOVERYRESPONSE']._serialized_start=504
+  _globals['_CLOSERECOVERYRESPONSE']._serialized_end=571
+  _globals['_LISTRECOVERIESREQUEST']._serialized_start=573
+  _globals['_LISTRECOVERIESREQUEST']._serialized_end=632
+  _globals['_LISTRECOVERIESRESPONSE']._serialized_start=634
+  _globals['_LISTRECOVERIESRESPONSE']._serialized_end=707
+  _globals['_RECOVERY']._serialized_start=710
+  _globals['_RECOVERY']._serialized_end=888
+  _globals['_RECOVERYSERVICE']._serialized_start=1081
+  _globals['_RECOVERYSERVICE']._serialized_end=1404
 # @@protoc_insertion_point(module_scope)

@@ -1,4 +1,7 @@
+import datetime
+
 from cavra.evidence.v1 import evidence_pb2 as _evidence_pb2
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
@@ -58,3 +61,35 @@ class CloseRecoveryResponse(_message.Message):
     CLOSURE_FIELD_NUMBER: _ClassVar[int]
     closure: _evidence_pb2.Record
     def __init__(self, closure: _Optional[_Union[_evidence_pb2.Record, _Mapping]] = ...) -> None: ...
+
+class ListRecoveriesRequest(_message.Message):
+    __slots__ = ("playbook_id", "limit")
+    PLAYBOOK_ID_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    playbook_id: str
+    limit: int
+    def __init__(self, playbook_id: _Optional[str] = ..., limit: _Optional[int] = ...) -> None: ...
+
+class ListRecoveriesResponse(_message.Message):
+    __slots__ = ("recoveries",)
+    RECOVERIES_FIELD_NUMBER: _ClassVar[int]
+    recoveries: _containers.RepeatedCompositeFieldContainer[Recovery]
+    def __init__(self, recoveries: _Optional[_Iterable[_Union[Recovery, _Mapping]]] = ...) -> None: ...
+
+class Recovery(_message.Message):
+    __slots__ = ("playbook_id", "provider", "state", "superseded", "last_failure_at", "closure_id", "next_states")
+    PLAYBOOK_ID_FIELD_NUMBER: _ClassVar[int]
+    PROVIDER_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    SUPERSEDED_FIELD_NUMBER: _ClassVar[int]
+    LAST_FAILURE_AT_FIELD_NUMBER: _ClassVar[int]
+    CLOSURE_ID_FIELD_NUMBER: _ClassVar[int]
+    NEXT_STATES_FIELD_NUMBER: _ClassVar[int]
+    playbook_id: str
+    provider: str
+    state: str
+    superseded: bool
+    last_failure_at: _timestamp_pb2.Timestamp
+    closure_id: str
+    next_states: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, playbook_id: _Optional[str] = ..., provider: _Optional[str] = ..., state: _Optional[str] = ..., superseded: _Optional[bool] = ..., last_failure_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., closure_id: _Optional[str] = ..., next_states: _Optional[_Iterable[str]] = ...) -> None: ...

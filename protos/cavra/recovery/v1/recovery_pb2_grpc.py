@@ -45,6 +45,11 @@ class RecoveryServiceStub:
                 request_serializer=cavra_dot_recovery_dot_v1_dot_recovery__pb2.CloseRecoveryRequest.SerializeToString,
                 response_deserializer=cavra_dot_recovery_dot_v1_dot_recovery__pb2.CloseRecoveryResponse.FromString,
                 _registered_method=True)
+        self.ListRecoveries = channel.unary_unary(
+                '/cavra.recovery.v1.RecoveryService/ListRecoveries',
+                request_serializer=cavra_dot_recovery_dot_v1_dot_recovery__pb2.ListRecoveriesRequest.SerializeToString,
+                response_deserializer=cavra_dot_recovery_dot_v1_dot_recovery__pb2.ListRecoveriesResponse.FromString,
+                _registered_method=True)
 
 
 class RecoveryServiceServicer:
@@ -70,6 +75,13 @@ class RecoveryServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListRecoveries(self, request, context):
+        """Recoveries that are not over, oldest first, or all those of one playbook. Reads only.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_RecoveryServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -82,6 +94,11 @@ def add_RecoveryServiceServicer_to_server(servicer, server):
                     servicer.CloseRecovery,
                     request_deserializer=cavra_dot_recovery_dot_v1_dot_recovery__pb2.CloseRecoveryRequest.FromString,
                     response_serializer=cavra_dot_recovery_dot_v1_dot_recovery__pb2.CloseRecoveryResponse.SerializeToString,
+            ),
+            'ListRecoveries': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListRecoveries,
+                    request_deserializer=cavra_dot_recovery_dot_v1_dot_recovery__pb2.ListRecoveriesRequest.FromString,
+                    response_serializer=cavra_dot_recovery_dot_v1_dot_recovery__pb2.ListRecoveriesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -139,6 +156,33 @@ class RecoveryService:
             '/cavra.recovery.v1.RecoveryService/CloseRecovery',
             cavra_dot_recovery_dot_v1_dot_recovery__pb2.CloseRecoveryRequest.SerializeToString,
             cavra_dot_recovery_dot_v1_dot_recovery__pb2.CloseRecoveryResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListRecoveries(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/cavra.recovery.v1.RecoveryService/ListRecoveries',
+            cavra_dot_recovery_dot_v1_dot_recovery__pb2.ListRecoveriesRequest.SerializeToString,
+            cavra_dot_recovery_dot_v1_dot_recovery__pb2.ListRecoveriesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -47,6 +47,8 @@ class RecoveryServiceStub:
     NOT_FOUND `unknown_playbook`, `unknown_provider`, `unknown_reference`; FAILED_PRECONDITION `invalid_transition`,
     `verification_required`, `superseded`, `evidence_mismatch`; INVALID_ARGUMENT `invalid_reference`; UNAVAILABLE `service_unavailable`.
     """
+    ListRecoveries: _grpc.UnaryUnaryMultiCallable[_recovery_pb2.ListRecoveriesRequest, _recovery_pb2.ListRecoveriesResponse]
+    """Recoveries that are not over, oldest first, or all those of one playbook. Reads only."""
 
 @_typing.type_check_only
 class RecoveryServiceAsyncStub(RecoveryServiceStub):
@@ -64,6 +66,8 @@ class RecoveryServiceAsyncStub(RecoveryServiceStub):
     NOT_FOUND `unknown_playbook`, `unknown_provider`, `unknown_reference`; FAILED_PRECONDITION `invalid_transition`,
     `verification_required`, `superseded`, `evidence_mismatch`; INVALID_ARGUMENT `invalid_reference`; UNAVAILABLE `service_unavailable`.
     """
+    ListRecoveries: _aio.UnaryUnaryMultiCallable[_recovery_pb2.ListRecoveriesRequest, _recovery_pb2.ListRecoveriesResponse]  # type: ignore[assignment]
+    """Recoveries that are not over, oldest first, or all those of one playbook. Reads only."""
 
 class RecoveryServiceServicer(metaclass=_abc_1.ABCMeta):
     """Commands of the recovery service."""
@@ -90,5 +94,13 @@ class RecoveryServiceServicer(metaclass=_abc_1.ABCMeta):
         NOT_FOUND `unknown_playbook`, `unknown_provider`, `unknown_reference`; FAILED_PRECONDITION `invalid_transition`,
         `verification_required`, `superseded`, `evidence_mismatch`; INVALID_ARGUMENT `invalid_reference`; UNAVAILABLE `service_unavailable`.
         """
+
+    @_abc_1.abstractmethod
+    def ListRecoveries(
+        self,
+        request: _recovery_pb2.ListRecoveriesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_recovery_pb2.ListRecoveriesResponse, _abc.Awaitable[_recovery_pb2.ListRecoveriesResponse]]:
+        """Recoveries that are not over, oldest first, or all those of one playbook. Reads only."""
 
 def add_RecoveryServiceServicer_to_server(servicer: RecoveryServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -29,6 +29,18 @@ class ApprovalState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     APPROVAL_STATE_EXPIRED: _ClassVar[ApprovalState]
     APPROVAL_STATE_REVOKED: _ClassVar[ApprovalState]
 
+class WorkStep(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    WORK_STEP_UNSPECIFIED: _ClassVar[WorkStep]
+    WORK_STEP_PLAN: _ClassVar[WorkStep]
+    WORK_STEP_ACKNOWLEDGE: _ClassVar[WorkStep]
+    WORK_STEP_PLAN_APPROVAL: _ClassVar[WorkStep]
+    WORK_STEP_DECIDE: _ClassVar[WorkStep]
+    WORK_STEP_EXECUTE: _ClassVar[WorkStep]
+    WORK_STEP_WAIT: _ClassVar[WorkStep]
+    WORK_STEP_RESOLVE: _ClassVar[WorkStep]
+    WORK_STEP_GIVEN_UP: _ClassVar[WorkStep]
+
 class ResolutionOutcome(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     RESOLUTION_OUTCOME_UNSPECIFIED: _ClassVar[ResolutionOutcome]
@@ -54,6 +66,15 @@ APPROVAL_STATE_DENIED: ApprovalState
 APPROVAL_STATE_DEFERRED: ApprovalState
 APPROVAL_STATE_EXPIRED: ApprovalState
 APPROVAL_STATE_REVOKED: ApprovalState
+WORK_STEP_UNSPECIFIED: WorkStep
+WORK_STEP_PLAN: WorkStep
+WORK_STEP_ACKNOWLEDGE: WorkStep
+WORK_STEP_PLAN_APPROVAL: WorkStep
+WORK_STEP_DECIDE: WorkStep
+WORK_STEP_EXECUTE: WorkStep
+WORK_STEP_WAIT: WorkStep
+WORK_STEP_RESOLVE: WorkStep
+WORK_STEP_GIVEN_UP: WorkStep
 RESOLUTION_OUTCOME_UNSPECIFIED: ResolutionOutcome
 RESOLUTION_OUTCOME_DELIVERED: ResolutionOutcome
 RESOLUTION_OUTCOME_NOT_DELIVERED: ResolutionOutcome
@@ -164,6 +185,89 @@ class DecideApprovalResponse(_message.Message):
     decision: _evidence_pb2.Record
     item_state: str
     def __init__(self, decision: _Optional[_Union[_evidence_pb2.Record, _Mapping]] = ..., item_state: _Optional[str] = ...) -> None: ...
+
+class ListWorkRequest(_message.Message):
+    __slots__ = ("limit",)
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    limit: int
+    def __init__(self, limit: _Optional[int] = ...) -> None: ...
+
+class ListWorkResponse(_message.Message):
+    __slots__ = ("items", "total", "policy", "attempt_ceiling")
+    ITEMS_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_FIELD_NUMBER: _ClassVar[int]
+    POLICY_FIELD_NUMBER: _ClassVar[int]
+    ATTEMPT_CEILING_FIELD_NUMBER: _ClassVar[int]
+    items: _containers.RepeatedCompositeFieldContainer[WorkItem]
+    total: int
+    policy: ApprovalPolicy
+    attempt_ceiling: int
+    def __init__(self, items: _Optional[_Iterable[_Union[WorkItem, _Mapping]]] = ..., total: _Optional[int] = ..., policy: _Optional[_Union[ApprovalPolicy, _Mapping]] = ..., attempt_ceiling: _Optional[int] = ...) -> None: ...
+
+class WorkItem(_message.Message):
+    __slots__ = ("delivery_id", "audit_id", "provider", "failure_count", "attempt_number", "first_failed_at", "latest_failed_at", "failed_status_codes", "step", "refusal", "ended", "retry_plan_id", "action", "next_retry_at", "acknowledgement_id", "acknowledgement_state", "approval_plan_id", "item_digest", "audit_package_hash", "payload_hash", "destination_fingerprint", "required_approvals", "expires_at", "decisions", "execution_id")
+    class Decision(_message.Message):
+        __slots__ = ("decision_id", "approval_state", "decided_by", "decided_at")
+        DECISION_ID_FIELD_NUMBER: _ClassVar[int]
+        APPROVAL_STATE_FIELD_NUMBER: _ClassVar[int]
+        DECIDED_BY_FIELD_NUMBER: _ClassVar[int]
+        DECIDED_AT_FIELD_NUMBER: _ClassVar[int]
+        decision_id: str
+        approval_state: str
+        decided_by: str
+        decided_at: str
+        def __init__(self, decision_id: _Optional[str] = ..., approval_state: _Optional[str] = ..., decided_by: _Optional[str] = ..., decided_at: _Optional[str] = ...) -> None: ...
+    DELIVERY_ID_FIELD_NUMBER: _ClassVar[int]
+    AUDIT_ID_FIELD_NUMBER: _ClassVar[int]
+    PROVIDER_FIELD_NUMBER: _ClassVar[int]
+    FAILURE_COUNT_FIELD_NUMBER: _ClassVar[int]
+    ATTEMPT_NUMBER_FIELD_NUMBER: _ClassVar[int]
+    FIRST_FAILED_AT_FIELD_NUMBER: _ClassVar[int]
+    LATEST_FAILED_AT_FIELD_NUMBER: _ClassVar[int]
+    FAILED_STATUS_CODES_FIELD_NUMBER: _ClassVar[int]
+    STEP_FIELD_NUMBER: _ClassVar[int]
+    REFUSAL_FIELD_NUMBER: _ClassVar[int]
+    ENDED_FIELD_NUMBER: _ClassVar[int]
+    RETRY_PLAN_ID_FIELD_NUMBER: _ClassVar[int]
+    ACTION_FIELD_NUMBER: _ClassVar[int]
+    NEXT_RETRY_AT_FIELD_NUMBER: _ClassVar[int]
+    ACKNOWLEDGEMENT_ID_FIELD_NUMBER: _ClassVar[int]
+    ACKNOWLEDGEMENT_STATE_FIELD_NUMBER: _ClassVar[int]
+    APPROVAL_PLAN_ID_FIELD_NUMBER: _ClassVar[int]
+    ITEM_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    AUDIT_PACKAGE_HASH_FIELD_NUMBER: _ClassVar[int]
+    PAYLOAD_HASH_FIELD_NUMBER: _ClassVar[int]
+    DESTINATION_FINGERPRINT_FIELD_NUMBER: _ClassVar[int]
+    REQUIRED_APPROVALS_FIELD_NUMBER: _ClassVar[int]
+    EXPIRES_AT_FIELD_NUMBER: _ClassVar[int]
+    DECISIONS_FIELD_NUMBER: _ClassVar[int]
+    EXECUTION_ID_FIELD_NUMBER: _ClassVar[int]
+    delivery_id: str
+    audit_id: str
+    provider: str
+    failure_count: int
+    attempt_number: int
+    first_failed_at: _timestamp_pb2.Timestamp
+    latest_failed_at: _timestamp_pb2.Timestamp
+    failed_status_codes: _containers.RepeatedScalarFieldContainer[int]
+    step: WorkStep
+    refusal: str
+    ended: str
+    retry_plan_id: str
+    action: str
+    next_retry_at: _timestamp_pb2.Timestamp
+    acknowledgement_id: str
+    acknowledgement_state: str
+    approval_plan_id: str
+    item_digest: str
+    audit_package_hash: str
+    payload_hash: str
+    destination_fingerprint: str
+    required_approvals: int
+    expires_at: _timestamp_pb2.Timestamp
+    decisions: _containers.RepeatedCompositeFieldContainer[WorkItem.Decision]
+    execution_id: str
+    def __init__(self, delivery_id: _Optional[str] = ..., audit_id: _Optional[str] = ..., provider: _Optional[str] = ..., failure_count: _Optional[int] = ..., attempt_number: _Optional[int] = ..., first_failed_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., latest_failed_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., failed_status_codes: _Optional[_Iterable[int]] = ..., step: _Optional[_Union[WorkStep, str]] = ..., refusal: _Optional[str] = ..., ended: _Optional[str] = ..., retry_plan_id: _Optional[str] = ..., action: _Optional[str] = ..., next_retry_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., acknowledgement_id: _Optional[str] = ..., acknowledgement_state: _Optional[str] = ..., approval_plan_id: _Optional[str] = ..., item_digest: _Optional[str] = ..., audit_package_hash: _Optional[str] = ..., payload_hash: _Optional[str] = ..., destination_fingerprint: _Optional[str] = ..., required_approvals: _Optional[int] = ..., expires_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., decisions: _Optional[_Iterable[_Union[WorkItem.Decision, _Mapping]]] = ..., execution_id: _Optional[str] = ...) -> None: ...
 
 class WorkerSchedule(_message.Message):
     __slots__ = ("interval_minutes", "cadence", "enabled")

@@ -55,6 +55,11 @@ class RetryServiceStub:
                 request_serializer=cavra_dot_retry_dot_v1_dot_retry__pb2.DecideApprovalRequest.SerializeToString,
                 response_deserializer=cavra_dot_retry_dot_v1_dot_retry__pb2.DecideApprovalResponse.FromString,
                 _registered_method=True)
+        self.ListWork = channel.unary_unary(
+                '/cavra.retry.v1.RetryService/ListWork',
+                request_serializer=cavra_dot_retry_dot_v1_dot_retry__pb2.ListWorkRequest.SerializeToString,
+                response_deserializer=cavra_dot_retry_dot_v1_dot_retry__pb2.ListWorkResponse.FromString,
+                _registered_method=True)
         self.RunWorker = channel.unary_unary(
                 '/cavra.retry.v1.RetryService/RunWorker',
                 request_serializer=cavra_dot_retry_dot_v1_dot_retry__pb2.RunWorkerRequest.SerializeToString,
@@ -130,6 +135,14 @@ class RetryServiceServicer:
         """Decides on one item of an approval plan. Records: retry-execution-approval-decision. Role: approver.
         NOT_FOUND `unknown_plan`, `unknown_item`; FAILED_PRECONDITION `acknowledgement_required`, `ambiguous_item`, `item_closed`,
         `content_changed`, `invalid_transition` (decided by the caller before, or approved already); PERMISSION_DENIED `self_approval`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListWork(self, request, context):
+        """Open failures, oldest first, each with the step that comes next and whether the caller may take it. Reads only.
+        UNAVAILABLE `service_unavailable` when delivery is down.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -221,6 +234,11 @@ def add_RetryServiceServicer_to_server(servicer, server):
                     servicer.DecideApproval,
                     request_deserializer=cavra_dot_retry_dot_v1_dot_retry__pb2.DecideApprovalRequest.FromString,
                     response_serializer=cavra_dot_retry_dot_v1_dot_retry__pb2.DecideApprovalResponse.SerializeToString,
+            ),
+            'ListWork': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListWork,
+                    request_deserializer=cavra_dot_retry_dot_v1_dot_retry__pb2.ListWorkRequest.FromString,
+                    response_serializer=cavra_dot_retry_dot_v1_dot_retry__pb2.ListWorkResponse.SerializeToString,
             ),
             'RunWorker': grpc.unary_unary_rpc_method_handler(
                     servicer.RunWorker,
@@ -372,6 +390,33 @@ class RetryService:
             '/cavra.retry.v1.RetryService/DecideApproval',
             cavra_dot_retry_dot_v1_dot_retry__pb2.DecideApprovalRequest.SerializeToString,
             cavra_dot_retry_dot_v1_dot_retry__pb2.DecideApprovalResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListWork(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/cavra.retry.v1.RetryService/ListWork',
+            cavra_dot_retry_dot_v1_dot_retry__pb2.ListWorkRequest.SerializeToString,
+            cavra_dot_retry_dot_v1_dot_retry__pb2.ListWorkResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -55,6 +55,10 @@ class RetryServiceStub:
     NOT_FOUND `unknown_plan`, `unknown_item`; FAILED_PRECONDITION `acknowledgement_required`, `ambiguous_item`, `item_closed`,
     `content_changed`, `invalid_transition` (decided by the caller before, or approved already); PERMISSION_DENIED `self_approval`.
     """
+    ListWork: _grpc.UnaryUnaryMultiCallable[_retry_pb2.ListWorkRequest, _retry_pb2.ListWorkResponse]
+    """Open failures, oldest first, each with the step that comes next and whether the caller may take it. Reads only.
+    UNAVAILABLE `service_unavailable` when delivery is down.
+    """
     RunWorker: _grpc.UnaryUnaryMultiCallable[_retry_pb2.RunWorkerRequest, _retry_pb2.RunWorkerResponse]
     """Plans, selects and, when live, executes approved retries. A dry run sends nothing and writes no execution record.
     Records: retry-plan; for each live retry retry-intent and retry-execution-record; worker-run. Role: operator.
@@ -106,6 +110,10 @@ class RetryServiceAsyncStub(RetryServiceStub):
     """Decides on one item of an approval plan. Records: retry-execution-approval-decision. Role: approver.
     NOT_FOUND `unknown_plan`, `unknown_item`; FAILED_PRECONDITION `acknowledgement_required`, `ambiguous_item`, `item_closed`,
     `content_changed`, `invalid_transition` (decided by the caller before, or approved already); PERMISSION_DENIED `self_approval`.
+    """
+    ListWork: _aio.UnaryUnaryMultiCallable[_retry_pb2.ListWorkRequest, _retry_pb2.ListWorkResponse]  # type: ignore[assignment]
+    """Open failures, oldest first, each with the step that comes next and whether the caller may take it. Reads only.
+    UNAVAILABLE `service_unavailable` when delivery is down.
     """
     RunWorker: _aio.UnaryUnaryMultiCallable[_retry_pb2.RunWorkerRequest, _retry_pb2.RunWorkerResponse]  # type: ignore[assignment]
     """Plans, selects and, when live, executes approved retries. A dry run sends nothing and writes no execution record.
@@ -179,6 +187,16 @@ class RetryServiceServicer(metaclass=_abc_1.ABCMeta):
         """Decides on one item of an approval plan. Records: retry-execution-approval-decision. Role: approver.
         NOT_FOUND `unknown_plan`, `unknown_item`; FAILED_PRECONDITION `acknowledgement_required`, `ambiguous_item`, `item_closed`,
         `content_changed`, `invalid_transition` (decided by the caller before, or approved already); PERMISSION_DENIED `self_approval`.
+        """
+
+    @_abc_1.abstractmethod
+    def ListWork(
+        self,
+        request: _retry_pb2.ListWorkRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_retry_pb2.ListWorkResponse, _abc.Awaitable[_retry_pb2.ListWorkResponse]]:
+        """Open failures, oldest first, each with the step that comes next and whether the caller may take it. Reads only.
+        UNAVAILABLE `service_unavailable` when delivery is down.
         """
 
     @_abc_1.abstractmethod

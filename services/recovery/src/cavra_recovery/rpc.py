@@ -9,12 +9,13 @@ from cavra.recovery.v1 import recovery_pb2_grpc as rpc
 from cavra_evidence.ids import new_id
 from cavra_evidence.log import Entry
 from cavra_evidence.records.recovery import Playbook
+from cavra_evidence.times import moment
 from cavra_service.errors import Refused
 from cavra_service.identity import caller
 from cavra_service.keys import ServiceKeys
 from cavra_service.store.deciding import decided
 from cavra_service.store.protocol import Commit, Store
-from cavra_service.wire import record_of_entry, record_of_row
+from cavra_service.wire import record_of_entry, record_of_row, timestamp
 from cavra_verify.kinds import BY_NOUN
 
 from cavra_recovery.domain import closures, playbooks
@@ -25,6 +26,11 @@ from cavra_recovery.peers import Peers
 from cavra_recovery.store import recoveries
 
 T = TypeVar("T")
+
+_LISTED: Final = 100
+_MOST_LISTED: Final = 500
+_ORDER: Final = ("resolved", "mitigated", "deferred", "escalated", "reopened")
+"""In which the states that a recovery may move to are listed."""
 
 _STATES: Final = {
     pb.CLOSURE_STATE_UNSPECIFIED: "resolved",
@@ -91,6 +97,36 @@ class RecoveryService(rpc.RecoveryServiceServicer):
         subject = f"{request.playbook_id}/{request.provider}"
         (entry,) = await decided(self._store, subject, decide)
         return pb.CloseRecoveryResponse(closure=record_of_entry(entry, self._store.origin))
+
+    async def ListRecoveries(
+        self, request: pb.ListRecoveriesRequest, context: Any
+    ) -> pb.ListRecoveriesResponse:
+        """See the contract."""
+        if not 0 <= request.limit <= _MOST_LISTED:
+            raise Refused("invalid_value", f"0 to {_MOST_LISTED}", "limit")
+        limit = request.limit or _LISTED
+        if request.playbook_id:
+            rows = await self._store.rows(
+                "recoveries_of_playbook", playbook_id=request.playbook_id, limit=limit
+            )
+        else:
+            rows = await self._store.rows("live_recoveries", limit=limit)
+        return pb.ListRecoveriesResponse(
+            recoveries=[
+                pb.Recovery(
+                    playbook_id=row["playbook_id"],
+                    provider=row["provider"],
+                    state=row["state"],
+                    superseded=bool(row["superseded"]),
+                    last_failure_at=timestamp(moment(row["last_failure_at"])),
+                    closure_id=row["closure_id"],
+                    next_states=[]
+                    if row["superseded"]
+                    else sorted(closures.TRANSITIONS[row["state"]], key=_ORDER.index),
+                )
+                for row in rows
+            ]
+        )
 
     async def _load(self, playbook_id: str, provider: str) -> Recovery:
         recovery = await recoveries.load(self._store, playbook_id, provider)

@@ -10,6 +10,17 @@ FROM recoveries v LEFT JOIN records r ON r.idx = (
 )
 WHERE v.playbook_id = :playbook_id AND v.provider = :provider;
 
+-- name: live_recoveries
+-- Recoveries that are not over, oldest playbook first: ids are ordered by time.
+SELECT playbook_id, provider, state, superseded, last_failure_at, closure_id FROM recoveries
+WHERE superseded = 0 AND state IN ('open', 'deferred', 'escalated', 'reopened')
+ORDER BY playbook_id, provider LIMIT :limit;
+
+-- name: recoveries_of_playbook
+-- All recoveries of one playbook.
+SELECT playbook_id, provider, state, superseded, last_failure_at, closure_id FROM recoveries
+WHERE playbook_id = :playbook_id ORDER BY provider LIMIT :limit;
+
 -- name: count_recoveries
 -- How many recoveries of a provider are in a state and not superseded.
 SELECT count(*) AS n FROM recoveries WHERE provider = :provider AND superseded = 0 AND state = :state;

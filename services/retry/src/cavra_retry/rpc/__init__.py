@@ -7,10 +7,11 @@ from cavra_retry.rpc.approvals import Approvals
 from cavra_retry.rpc.base import Parts
 from cavra_retry.rpc.health import HealthAlerts
 from cavra_retry.rpc.planning import Planning
+from cavra_retry.rpc.work import Work
 from cavra_retry.rpc.worker import Worker
 
 
-class RetryService(Planning, Approvals, Worker, HealthAlerts, rpc.RetryServiceServicer):
+class RetryService(Planning, Approvals, Work, Worker, HealthAlerts, rpc.RetryServiceServicer):
     """All RPCs of `cavra.retry.v1.RetryService`."""
 
 

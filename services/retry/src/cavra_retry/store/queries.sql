@@ -173,6 +173,10 @@ UPDATE executions SET state = :state WHERE execution_id = :execution_id AND stat
 SELECT execution_id, item_id, run_id, intent_id, executor_iss, executor_sub, executor_name, claimed_at FROM executions
 WHERE state = 'claimed' ORDER BY execution_id;
 
+-- name: execution_of_item
+-- The execution that claimed an item.
+SELECT execution_id, executor_iss, executor_sub FROM executions WHERE item_id = :item_id;
+
 -- name: execution
 -- One execution, and what resolved it.
 SELECT e.delivery_id, e.audit_id, e.provider, e.attempt_number, e.executor_iss, e.executor_sub, e.state, r.resolution_id
