@@ -155,6 +155,7 @@ async def test_a_closed_port_and_an_unknown_name_are_told_apart(closed_desk: Des
 async def test_a_misconfigured_connector_affects_itself_alone_and_says_which_variable_is_missing(
     closed_desk: Desk, receiver: Receiver, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    receiver.body = b'{"text":"Success","code":0}'
     closed_desk.connectors(
         webhook=webhook(receiver.url),
         splunk=webhook(receiver.url, token_env="CAVRA_TEST_SPLUNK_TOKEN"),

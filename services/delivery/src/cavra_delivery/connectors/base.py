@@ -119,6 +119,8 @@ class Destination:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     grant: Grant | None = field(default=None, repr=False)
     """For the access token that is sent as `authorization`."""
+    login: tuple[str, str] | None = field(default=None, repr=False)
+    """User and password, at a receiver that is logged in to."""
     sign: Sign | None = field(default=None, repr=False)
     """Headers that sign one try."""
     seal: Callable[[bytes], bytes] | None = field(default=None, repr=False)

@@ -1,6 +1,8 @@
-"""What an HTTP status says of a message, where the vendor's own sign of success says no more."""
+"""What a receiver's answer means: by its HTTP status, and how a vendor's form reads what stands in its body."""
 
-from typing import Final
+from typing import Any, Final
+
+import orjson
 
 from cavra_delivery.connectors.base import Answer, Response
 
@@ -8,7 +10,7 @@ _TRY_AGAIN: Final = frozenset({408, 425, 429})
 
 
 def by_status(response: Response) -> Answer:
-    """Any 2xx took it."""
+    """Any 2xx took it; all else is refused for a reason."""
     status = response.status
     if not 100 <= status < 600:
         return Answer("response_invalid", may_have_arrived=True)
@@ -26,5 +28,14 @@ def by_status(response: Response) -> Answer:
 
 
 def unclear(response: Response) -> Answer:
-    """A success by its status whose body is none of the vendor's: whether it took the message is not known."""
+    """A success by its status that is none of the vendor's: whether the message was taken is not known."""
     return Answer("response_invalid", response.status, may_have_arrived=True)
+
+
+def document(response: Response) -> dict[str, Any]:
+    """The JSON object in the body; empty when it is none."""
+    try:
+        found = orjson.loads(response.body)
+    except orjson.JSONDecodeError:
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -1,10 +1,11 @@
 """The general form, canonical JSON to one URL, and the seam that a vendor's own form fills in."""
 
 from typing import Any
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult
 
 import orjson
 
+from cavra_delivery.connectors import ssrf
 from cavra_delivery.connectors.base import (
     Answer,
     Destination,
@@ -75,13 +76,14 @@ def client_grant(config: ConnectorConfig, token_url: str, scope: str) -> Grant |
     """The configured client's grant; None where no client is configured. Raises NotConfigured for half of one."""
     if not config.client_id:
         return None
-    url = urlsplit(token_url)
-    if url.scheme not in ("http", "https") or not url.hostname or url.username is not None:
-        raise NotConfigured(field="token_url")
+    try:
+        url = ssrf.target(token_url)
+    except ValueError:
+        raise NotConfigured(field="token_url") from None
     secret = config.resolve("client_secret")
     if not secret:
         raise NotConfigured(field="client_secret_env")
-    return Grant(token_url, config.client_id, secret, scope)
+    return Grant(url.geturl(), config.client_id, secret, scope)
 
 
 def json_body(content: Any) -> Rendered:
