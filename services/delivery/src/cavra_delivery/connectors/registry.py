@@ -19,6 +19,7 @@ from cavra_delivery.connectors.base import (
     category_of,
 )
 from cavra_delivery.connectors.config import ConnectorConfig, read_connectors
+from cavra_delivery.connectors.email import EmailConnector
 from cavra_delivery.connectors.http import HttpSender
 from cavra_delivery.connectors.webapi import HttpConnector
 from cavra_delivery.documents import Document, DocumentFile
@@ -103,10 +104,14 @@ class Registry:
             log.warning("connector_entry_unusable", connector=name, problem=entry)
             return Configured(name, named, True, None)
         kind = entry.kind or named
-        http = HttpConnector(name, kind, entry, self._sender)
-        return Configured(
-            name, kind, entry.enabled, ArchiveConnector(name, entry) if kind == "archive" else http
-        )
+        match kind:
+            case "archive":
+                made: Connector = ArchiveConnector(name, entry)
+            case "email":
+                made = EmailConnector(name, entry)
+            case _:
+                made = HttpConnector(name, kind, entry, self._sender)
+        return Configured(name, kind, entry.enabled, made)
 
 
 def fingerprint(key: bytes, destination: Destination) -> bytes:
