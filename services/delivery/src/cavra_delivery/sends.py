@@ -4,11 +4,14 @@ import asyncio
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from hashlib import sha256
+from itertools import islice
 from typing import Any, Final, TypeVar
 
 import structlog
 from cavra_evidence.draft import Actor, Draft
+from cavra_evidence.guard import GuardError, matches, scan
 from cavra_evidence.log import Entry
 from cavra_evidence.records.delivery import ProviderDelivery
 from cavra_evidence.times import text
@@ -72,6 +75,17 @@ Events = Callable[[Sequence[Entry], str], Event]
 """(the plan's records as committed, provider) -> what that provider is told."""
 
 
+@dataclass(frozen=True, slots=True)
+class First:
+    """One first send: its plan, and what its providers are told."""
+
+    plan: Plan
+    send: Send
+    providers: Sequence[str]
+    events: Events
+    limits: Limits
+
+
 class SendMachine:
     """Sends, and the tasks they run in: a caller who goes away ends the waiting, never the work."""
 
@@ -122,24 +136,40 @@ class SendMachine:
         await fault(f"delivery.{send.sort}.attempted")
         return entries
 
-    async def first(
-        self, plan: Plan, send: Send, providers: Sequence[str], events: Events, limits: Limits
-    ) -> list[Entry]:
-        """Begin, send to all `providers` at once, record. The plan's entries, then the connector-delivery's."""
-        entries = await self.begin(plan, send, providers)
-        parts = await asyncio.gather(
-            *(self._first_part(send, provider, entries, events, limits) for provider in providers)
-        )
-        return [*entries, await self._conclude(send, parts, Actor(*send.actor))]
+    async def first(self, job: First) -> list[Entry]:
+        """Begin, send to all providers at once, record. The plan's entries, then the connector-delivery's."""
+        entries = await self.begin(job.plan, job.send, job.providers)
+        return [*entries, await self._carry_out(job, entries)]
 
-    async def _first_part(
-        self, send: Send, provider: str, entries: Sequence[Entry], events: Events, limits: Limits
-    ) -> ProviderDelivery:
-        started = self._clock()
+    async def firsts(self, jobs: Sequence[First]) -> "list[asyncio.Task[Entry]]":
+        """Begin all in one commit, each with a plan of drafts alone; then send each in a task of the machine's, whose result is the
+        connector-delivery's entry."""
+        now = self._clock()
+        begun = [begin_statements(job.send, job.providers, now) for job in jobs]
+        await fault("delivery.first.before_attempt")
+        drafts = [draft for job in jobs for draft in job.plan.drafts]
+        entries = iter(await self._store.commit(Commit(drafts, [one for rows in begun for one in rows])))
+        await fault("delivery.first.attempted")
+        return [
+            self.start(
+                job.send.own_id,
+                partial(self._carry_out, job, list(islice(entries, len(job.plan.drafts)))),
+            )
+            for job in jobs
+        ]
+
+    async def _carry_out(self, job: First, entries: Sequence[Entry]) -> Entry:
+        parts = await asyncio.gather(
+            *(self._first_part(job, provider, entries) for provider in job.providers)
+        )
+        return await self._conclude(job.send, parts, Actor(*job.send.actor))
+
+    async def _first_part(self, job: First, provider: str, entries: Sequence[Entry]) -> ProviderDelivery:
+        started, send = self._clock(), job.send
         try:
             connector = self._registry.find(provider)
             message_id = message_id_of(send.delivery_id, provider)
-            rendered = connector.render(events(entries, provider), message_id)
+            rendered = connector.render(job.events(entries, provider), message_id)
             ready = Ready(connector, connector.destination(), rendered)
         except NotConfigured as error:
             answer = Answer(NOT_CONFIGURED, missing_variable=error.variable)
@@ -148,7 +178,7 @@ class SendMachine:
             # The other providers are being sent to: this one's fault is its own outcome, and no byte went out.
             log.error("connector_failed", connector=provider, error=type(error).__name__, exc_info=error)
             return _part(send, provider, Answer(CONNECTOR_FAULT), 0, (started, started))
-        return await self._attempt(send, provider, ready, limits)
+        return await self._attempt(send, provider, ready, job.limits)
 
     async def finish(
         self, send: Send, failure: Failure, ready: Ready, limits: Limits, actor: Actor
@@ -297,4 +327,13 @@ def _part(
         attempt_number=send.attempt_number,
         payload_hash=payload_hash,
         request=answer.request,
+        external_ref=_kept_reference(answer.external_ref),
     )
+
+
+def _kept_reference(text: str) -> str:
+    """What a receiver said, if a record may hold it: a receiver can say anything, and its delivery is recorded whatever it said."""
+    try:
+        return scan(text) if matches("external_id", text) else ""
+    except GuardError:
+        return ""

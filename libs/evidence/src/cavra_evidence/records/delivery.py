@@ -222,6 +222,8 @@ class ProviderDelivery(Part):
     payload_hash: OptionalHash = ""
     """SHA-256 of the body that was handed to the connection; empty where none was, or a crash took the outcome."""
     request: SentRequest | None
+    external_ref: OptionalExternalId = ""
+    """What the receiver calls what it made of the message, e.g. an issue's key; empty where it gave nothing of the kind."""
 
 
 class ConnectorDeliveryTop(Part):
