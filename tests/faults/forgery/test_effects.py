@@ -195,7 +195,8 @@ async def test_a_retry_service_with_a_store_and_a_key_of_its_own_sends_nothing(
     shutil.rmtree(own / "retry")
     token = chain.installation.token("service:retry", "service")
     chain.settings = chain.settings.model_copy(update={"data_dir": tmp_path / "own", "identity_dir": own})
-    load_signer(chain.settings, "retry")
+    public = load_signer(chain.settings, "retry").public
+    (own / "trust" / "retry.pub").write_text(public.hex())
     (own / "retry" / "token").write_text(token)
     async with chain.running():
         await chain.approved()
