@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from cavra_gateway.access import PUBLIC, ROLES
 from cavra_gateway.http import OpenRoute, Route
-from cavra_gateway.routes import delivery, evidence, log, recovery, retry, system
+from cavra_gateway.routes import delivery, evidence, log, recovery, retry, system, trace
 from cavra_gateway.settings import GatewaySettings
 from fastapi import APIRouter
 
@@ -18,7 +18,7 @@ R = "/runtime/go-pilot/rollback-drill-notifications"
 AD = R + "/acknowledgements/audit-delivery"
 ROUTERS: list[APIRouter] = [
     found
-    for module in (delivery, evidence, log, recovery, retry, system)
+    for module in (delivery, evidence, log, recovery, retry, system, trace)
     for found in vars(module).values()
     if isinstance(found, APIRouter)
 ]

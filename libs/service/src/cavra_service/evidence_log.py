@@ -9,14 +9,16 @@ from cavra.evidence.v1 import evidence_pb2 as pb
 from cavra.evidence.v1 import evidence_pb2_grpc as rpc
 from cavra_evidence.index import FILTERS
 from cavra_evidence.times import text
+from cavra_verify.bundle import MOST_EARLIER
 from cavra_verify.merkle import consistency_path, inclusion_path
 from cavra_verify.tiles import HEIGHT, MAX_LEVEL, WIDTH, Tile
 
-from cavra_service.checkpoints import Checkpoints, LogRefused
+from cavra_service.checkpoints import Checkpoints, LogRefused, Signed
 from cavra_service.errors import Refused
 from cavra_service.server import Servicer
 from cavra_service.store import listing, tree
 from cavra_service.store.protocol import Store
+from cavra_service.trace_parts import proven, trace_part
 from cavra_service.wire import from_timestamp, record_of_row
 
 _PAGE: Final = 500
@@ -25,6 +27,7 @@ _BATCH: Final = 500
 _WATCH_BATCH: Final = 200
 _WATCH_POLL_SECONDS: Final = 1.0
 _MAX_INDEX: Final = 2**62
+_LONGEST_ID: Final = 128
 
 
 def evidence_servicer(store: Store, checkpoints: Checkpoints) -> Servicer:
@@ -105,10 +108,7 @@ class EvidenceLog(rpc.EvidenceLogServicer):
 
     async def GetCheckpoint(self, request: pb.GetCheckpointRequest, context: Any) -> pb.GetCheckpointResponse:
         """See the contract."""
-        try:
-            signed = self._checkpoints.published if request.published else await self._checkpoints.fresh()
-        except LogRefused:
-            raise Refused("log_refused", "the log is not what it signed, and signs nothing more") from None
+        signed = self._checkpoints.published if request.published else await self._fresh()
         return pb.GetCheckpointResponse(
             note=signed.note,
             origin=self._store.origin,
@@ -154,6 +154,38 @@ class EvidenceLog(rpc.EvidenceLogServicer):
         first, last = self._published(0, request.index, request.width)
         rows = await self._store.rows("entries", first=first, last=last)
         return pb.GetEntriesResponse(entries=[row["canonical"] for row in rows])
+
+    async def GetTracePart(
+        self, request: pb.GetTracePartRequest, context: Any
+    ) -> AsyncIterator[pb.GetTracePartResponse]:
+        """See the contract."""
+        if not 1 <= len(request.trace_id) <= _LONGEST_ID:
+            raise Refused("invalid_value", f"1 to {_LONGEST_ID} characters", "trace_id")
+        if len(request.earlier_sizes) > MOST_EARLIER:
+            raise Refused("invalid_value", f"at most {MOST_EARLIER} sizes", "earlier_sizes")
+        signed = await self._fresh()
+        if not all(1 <= size <= signed.frontier.size for size in request.earlier_sizes):
+            raise Refused("invalid_tree_size", "1 to the log's size", "earlier_sizes")
+        async for piece in trace_part(self._store, signed, request.trace_id, request.earlier_sizes):
+            yield piece
+
+    async def GetProvenRecords(
+        self, request: pb.GetProvenRecordsRequest, context: Any
+    ) -> pb.GetProvenRecordsResponse:
+        """See the contract."""
+        if not 1 <= len(request.ids) <= _BATCH:
+            raise Refused("invalid_value", f"1 to {_BATCH} ids", "ids")
+        await self._check_size(request.tree_size, "tree_size")
+        asked = [{"id": record_id} for record_id in dict.fromkeys(request.ids)]
+        found = [row for rows in await self._store.each("record", asked) for row in rows]
+        below = [row for row in found if row["idx"] < request.tree_size]
+        return pb.GetProvenRecordsResponse(records=await proven(self._store, below, request.tree_size))
+
+    async def _fresh(self) -> Signed:
+        try:
+            return await self._checkpoints.fresh()
+        except LogRefused:
+            raise Refused("log_refused", "the log is not what it signed, and signs nothing more") from None
 
     def _published(self, level: int, index: int, width: int) -> tuple[int, int]:
         """The range of a tile that the published checkpoint covers."""

@@ -22,6 +22,8 @@ _TABLE: Final[dict[str, dict[str, frozenset[str]]]] = {
         "GetConsistencyProof": _ANY,
         "GetTile": _ANY,
         "GetEntries": _AUDITOR,
+        "GetTracePart": _ANY,
+        "GetProvenRecords": _ANY,
     },
     "cavra.delivery.v1.DeliveryService": {
         "GetDrillSchedule": _ANY,

@@ -28,8 +28,10 @@ from cavra_verify.merkle import HASH_SIZE
 BUNDLE_SCHEMA: Final = "cavra.bundle.v1"
 MOST_BYTES: Final = 64 * 1024 * 1024
 _MOST_LOGS: Final = 8
-_MOST_RECORDS: Final = 20_000
-_MOST_EARLIER: Final = 8
+MOST_RECORDS: Final = 20_000
+"""Of one log."""
+MOST_EARLIER: Final = 8
+"""Sizes of one log that consistency is shown from."""
 _MOST_NODES: Final = 128
 """Of one proof: more than any tree of 2**63 leaves asks for."""
 
@@ -168,7 +170,7 @@ def read(data: bytes) -> Bundle:
 def _log_in(value: Any, where: str) -> LogPart:
     names = ("origin", "checkpoint", "head", "earlier", "hashes", "records")
     fields = _fields(value, names, where)
-    hashes = _each(fields["hashes"], _hash, _MOST_RECORDS * 64, f"{where}.hashes")
+    hashes = _each(fields["hashes"], _hash, MOST_RECORDS * 64, f"{where}.hashes")
     _check_rising(hashes, f"{where}.hashes")
     used: set[int] = set()
 
@@ -200,8 +202,8 @@ def _log_in(value: Any, where: str) -> LogPart:
         _text(fields["origin"], f"{where}.origin", 256),
         _text(fields["checkpoint"], f"{where}.checkpoint", 4096),
         _head(fields["head"], f"{where}.head"),
-        _each(fields["records"], record, _MOST_RECORDS, f"{where}.records"),
-        _each(fields["earlier"], earlier, _MOST_EARLIER, f"{where}.earlier"),
+        _each(fields["records"], record, MOST_RECORDS, f"{where}.records"),
+        _each(fields["earlier"], earlier, MOST_EARLIER, f"{where}.earlier"),
     )
     _check_rising([one.index for one in part.records], f"{where}.records")
     _check_rising([one.size for one in part.earlier], f"{where}.earlier")

@@ -243,3 +243,69 @@ class GetEntriesResponse(_message.Message):
     ENTRIES_FIELD_NUMBER: _ClassVar[int]
     entries: _containers.RepeatedScalarFieldContainer[bytes]
     def __init__(self, entries: _Optional[_Iterable[bytes]] = ...) -> None: ...
+
+class GetTracePartRequest(_message.Message):
+    __slots__ = ("trace_id", "earlier_sizes")
+    TRACE_ID_FIELD_NUMBER: _ClassVar[int]
+    EARLIER_SIZES_FIELD_NUMBER: _ClassVar[int]
+    trace_id: str
+    earlier_sizes: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, trace_id: _Optional[str] = ..., earlier_sizes: _Optional[_Iterable[int]] = ...) -> None: ...
+
+class GetTracePartResponse(_message.Message):
+    __slots__ = ("end", "records")
+    END_FIELD_NUMBER: _ClassVar[int]
+    RECORDS_FIELD_NUMBER: _ClassVar[int]
+    end: TraceEnd
+    records: _containers.RepeatedCompositeFieldContainer[ProvenRecord]
+    def __init__(self, end: _Optional[_Union[TraceEnd, _Mapping]] = ..., records: _Optional[_Iterable[_Union[ProvenRecord, _Mapping]]] = ...) -> None: ...
+
+class TraceEnd(_message.Message):
+    __slots__ = ("note", "origin", "tree_size", "count", "record_hash", "signature", "earlier")
+    NOTE_FIELD_NUMBER: _ClassVar[int]
+    ORIGIN_FIELD_NUMBER: _ClassVar[int]
+    TREE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    RECORD_HASH_FIELD_NUMBER: _ClassVar[int]
+    SIGNATURE_FIELD_NUMBER: _ClassVar[int]
+    EARLIER_FIELD_NUMBER: _ClassVar[int]
+    note: str
+    origin: str
+    tree_size: int
+    count: int
+    record_hash: bytes
+    signature: bytes
+    earlier: _containers.RepeatedCompositeFieldContainer[EarlierHead]
+    def __init__(self, note: _Optional[str] = ..., origin: _Optional[str] = ..., tree_size: _Optional[int] = ..., count: _Optional[int] = ..., record_hash: _Optional[bytes] = ..., signature: _Optional[bytes] = ..., earlier: _Optional[_Iterable[_Union[EarlierHead, _Mapping]]] = ...) -> None: ...
+
+class EarlierHead(_message.Message):
+    __slots__ = ("size", "root_hash", "hashes")
+    SIZE_FIELD_NUMBER: _ClassVar[int]
+    ROOT_HASH_FIELD_NUMBER: _ClassVar[int]
+    HASHES_FIELD_NUMBER: _ClassVar[int]
+    size: int
+    root_hash: bytes
+    hashes: _containers.RepeatedScalarFieldContainer[bytes]
+    def __init__(self, size: _Optional[int] = ..., root_hash: _Optional[bytes] = ..., hashes: _Optional[_Iterable[bytes]] = ...) -> None: ...
+
+class ProvenRecord(_message.Message):
+    __slots__ = ("record", "hashes")
+    RECORD_FIELD_NUMBER: _ClassVar[int]
+    HASHES_FIELD_NUMBER: _ClassVar[int]
+    record: Record
+    hashes: _containers.RepeatedScalarFieldContainer[bytes]
+    def __init__(self, record: _Optional[_Union[Record, _Mapping]] = ..., hashes: _Optional[_Iterable[bytes]] = ...) -> None: ...
+
+class GetProvenRecordsRequest(_message.Message):
+    __slots__ = ("ids", "tree_size")
+    IDS_FIELD_NUMBER: _ClassVar[int]
+    TREE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    ids: _containers.RepeatedScalarFieldContainer[str]
+    tree_size: int
+    def __init__(self, ids: _Optional[_Iterable[str]] = ..., tree_size: _Optional[int] = ...) -> None: ...
+
+class GetProvenRecordsResponse(_message.Message):
+    __slots__ = ("records",)
+    RECORDS_FIELD_NUMBER: _ClassVar[int]
+    records: _containers.RepeatedCompositeFieldContainer[ProvenRecord]
+    def __init__(self, records: _Optional[_Iterable[_Union[ProvenRecord, _Mapping]]] = ...) -> None: ...

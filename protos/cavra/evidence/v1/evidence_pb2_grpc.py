@@ -88,6 +88,16 @@ class EvidenceLogStub:
                 request_serializer=cavra_dot_evidence_dot_v1_dot_evidence__pb2.GetEntriesRequest.SerializeToString,
                 response_deserializer=cavra_dot_evidence_dot_v1_dot_evidence__pb2.GetEntriesResponse.FromString,
                 _registered_method=True)
+        self.GetTracePart = channel.unary_stream(
+                '/cavra.evidence.v1.EvidenceLog/GetTracePart',
+                request_serializer=cavra_dot_evidence_dot_v1_dot_evidence__pb2.GetTracePartRequest.SerializeToString,
+                response_deserializer=cavra_dot_evidence_dot_v1_dot_evidence__pb2.GetTracePartResponse.FromString,
+                _registered_method=True)
+        self.GetProvenRecords = channel.unary_unary(
+                '/cavra.evidence.v1.EvidenceLog/GetProvenRecords',
+                request_serializer=cavra_dot_evidence_dot_v1_dot_evidence__pb2.GetProvenRecordsRequest.SerializeToString,
+                response_deserializer=cavra_dot_evidence_dot_v1_dot_evidence__pb2.GetProvenRecordsResponse.FromString,
+                _registered_method=True)
 
 
 class EvidenceLogServicer:
@@ -168,6 +178,25 @@ class EvidenceLogServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetTracePart(self, request, context):
+        """What this log has to show of one trace: a checkpoint of all that is committed, the log's signed word on where the trace ends there,
+        and every record of the trace with its inclusion proof. A log that holds none of them says so in the same form. One part of a bundle:
+        the causes that its records name are asked for by GetProvenRecords, of each log, and the parts put together by `cavra_verify.bundle`.
+        OUT_OF_RANGE reason `invalid_tree_size` (an earlier size that the log does not have) or `trace_too_long` (over 20,000 records);
+        DATA_LOSS reason `log_refused` when the store does not hold the trace up to where its chain ends.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetProvenRecords(self, request, context):
+        """Records by id with inclusion proofs in the tree of a given size. Ids that the log does not hold below that size are left out.
+        OUT_OF_RANGE reason `invalid_tree_size`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_EvidenceLogServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -220,6 +249,16 @@ def add_EvidenceLogServicer_to_server(servicer, server):
                     servicer.GetEntries,
                     request_deserializer=cavra_dot_evidence_dot_v1_dot_evidence__pb2.GetEntriesRequest.FromString,
                     response_serializer=cavra_dot_evidence_dot_v1_dot_evidence__pb2.GetEntriesResponse.SerializeToString,
+            ),
+            'GetTracePart': grpc.unary_stream_rpc_method_handler(
+                    servicer.GetTracePart,
+                    request_deserializer=cavra_dot_evidence_dot_v1_dot_evidence__pb2.GetTracePartRequest.FromString,
+                    response_serializer=cavra_dot_evidence_dot_v1_dot_evidence__pb2.GetTracePartResponse.SerializeToString,
+            ),
+            'GetProvenRecords': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetProvenRecords,
+                    request_deserializer=cavra_dot_evidence_dot_v1_dot_evidence__pb2.GetProvenRecordsRequest.FromString,
+                    response_serializer=cavra_dot_evidence_dot_v1_dot_evidence__pb2.GetProvenRecordsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -496,6 +535,60 @@ class EvidenceLog:
             '/cavra.evidence.v1.EvidenceLog/GetEntries',
             cavra_dot_evidence_dot_v1_dot_evidence__pb2.GetEntriesRequest.SerializeToString,
             cavra_dot_evidence_dot_v1_dot_evidence__pb2.GetEntriesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetTracePart(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/cavra.evidence.v1.EvidenceLog/GetTracePart',
+            cavra_dot_evidence_dot_v1_dot_evidence__pb2.GetTracePartRequest.SerializeToString,
+            cavra_dot_evidence_dot_v1_dot_evidence__pb2.GetTracePartResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetProvenRecords(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/cavra.evidence.v1.EvidenceLog/GetProvenRecords',
+            cavra_dot_evidence_dot_v1_dot_evidence__pb2.GetProvenRecordsRequest.SerializeToString,
+            cavra_dot_evidence_dot_v1_dot_evidence__pb2.GetProvenRecordsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -63,6 +63,17 @@ class EvidenceLogStub:
     """Hashes of one C2SP tlog-tiles tile, up to the published checkpoint. NOT_FOUND reason `unknown_tile`."""
     GetEntries: _grpc.UnaryUnaryMultiCallable[_evidence_pb2.GetEntriesRequest, _evidence_pb2.GetEntriesResponse]
     """Entries of one C2SP tlog-tiles bundle, up to the published checkpoint. NOT_FOUND reason `unknown_tile`. Takes the role auditor."""
+    GetTracePart: _grpc.UnaryStreamMultiCallable[_evidence_pb2.GetTracePartRequest, _evidence_pb2.GetTracePartResponse]
+    """What this log has to show of one trace: a checkpoint of all that is committed, the log's signed word on where the trace ends there,
+    and every record of the trace with its inclusion proof. A log that holds none of them says so in the same form. One part of a bundle:
+    the causes that its records name are asked for by GetProvenRecords, of each log, and the parts put together by `cavra_verify.bundle`.
+    OUT_OF_RANGE reason `invalid_tree_size` (an earlier size that the log does not have) or `trace_too_long` (over 20,000 records);
+    DATA_LOSS reason `log_refused` when the store does not hold the trace up to where its chain ends.
+    """
+    GetProvenRecords: _grpc.UnaryUnaryMultiCallable[_evidence_pb2.GetProvenRecordsRequest, _evidence_pb2.GetProvenRecordsResponse]
+    """Records by id with inclusion proofs in the tree of a given size. Ids that the log does not hold below that size are left out.
+    OUT_OF_RANGE reason `invalid_tree_size`.
+    """
 
 @_typing.type_check_only
 class EvidenceLogAsyncStub(EvidenceLogStub):
@@ -95,6 +106,17 @@ class EvidenceLogAsyncStub(EvidenceLogStub):
     """Hashes of one C2SP tlog-tiles tile, up to the published checkpoint. NOT_FOUND reason `unknown_tile`."""
     GetEntries: _aio.UnaryUnaryMultiCallable[_evidence_pb2.GetEntriesRequest, _evidence_pb2.GetEntriesResponse]  # type: ignore[assignment]
     """Entries of one C2SP tlog-tiles bundle, up to the published checkpoint. NOT_FOUND reason `unknown_tile`. Takes the role auditor."""
+    GetTracePart: _aio.UnaryStreamMultiCallable[_evidence_pb2.GetTracePartRequest, _evidence_pb2.GetTracePartResponse]  # type: ignore[assignment]
+    """What this log has to show of one trace: a checkpoint of all that is committed, the log's signed word on where the trace ends there,
+    and every record of the trace with its inclusion proof. A log that holds none of them says so in the same form. One part of a bundle:
+    the causes that its records name are asked for by GetProvenRecords, of each log, and the parts put together by `cavra_verify.bundle`.
+    OUT_OF_RANGE reason `invalid_tree_size` (an earlier size that the log does not have) or `trace_too_long` (over 20,000 records);
+    DATA_LOSS reason `log_refused` when the store does not hold the trace up to where its chain ends.
+    """
+    GetProvenRecords: _aio.UnaryUnaryMultiCallable[_evidence_pb2.GetProvenRecordsRequest, _evidence_pb2.GetProvenRecordsResponse]  # type: ignore[assignment]
+    """Records by id with inclusion proofs in the tree of a given size. Ids that the log does not hold below that size are left out.
+    OUT_OF_RANGE reason `invalid_tree_size`.
+    """
 
 class EvidenceLogServicer(metaclass=_abc_1.ABCMeta):
     """A service's records in commit order, served by each service over its own store.
@@ -184,5 +206,28 @@ class EvidenceLogServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_evidence_pb2.GetEntriesResponse, _abc.Awaitable[_evidence_pb2.GetEntriesResponse]]:
         """Entries of one C2SP tlog-tiles bundle, up to the published checkpoint. NOT_FOUND reason `unknown_tile`. Takes the role auditor."""
+
+    @_abc_1.abstractmethod
+    def GetTracePart(
+        self,
+        request: _evidence_pb2.GetTracePartRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_evidence_pb2.GetTracePartResponse], _abc.AsyncIterator[_evidence_pb2.GetTracePartResponse]]:
+        """What this log has to show of one trace: a checkpoint of all that is committed, the log's signed word on where the trace ends there,
+        and every record of the trace with its inclusion proof. A log that holds none of them says so in the same form. One part of a bundle:
+        the causes that its records name are asked for by GetProvenRecords, of each log, and the parts put together by `cavra_verify.bundle`.
+        OUT_OF_RANGE reason `invalid_tree_size` (an earlier size that the log does not have) or `trace_too_long` (over 20,000 records);
+        DATA_LOSS reason `log_refused` when the store does not hold the trace up to where its chain ends.
+        """
+
+    @_abc_1.abstractmethod
+    def GetProvenRecords(
+        self,
+        request: _evidence_pb2.GetProvenRecordsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_evidence_pb2.GetProvenRecordsResponse, _abc.Awaitable[_evidence_pb2.GetProvenRecordsResponse]]:
+        """Records by id with inclusion proofs in the tree of a given size. Ids that the log does not hold below that size are left out.
+        OUT_OF_RANGE reason `invalid_tree_size`.
+        """
 
 def add_EvidenceLogServicer_to_server(servicer: EvidenceLogServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

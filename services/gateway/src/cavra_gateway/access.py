@@ -37,6 +37,8 @@ _ANSWERED_BY: Final = {
     "close_recovery": _RECOVERY + "CloseRecovery",
     "get_history": _LOG + "ListRecords",
     "get_dashboard": _LOG + "GetCounters",
+    "get_trace_bundle": _LOG + "GetTracePart",
+    "get_trace_verification": _LOG + "GetTracePart",
     "get_log_checkpoint": _LOG + "GetCheckpoint",
     "get_log_tile": _LOG + "GetTile",
     "get_log_entries": _LOG + "GetEntries",

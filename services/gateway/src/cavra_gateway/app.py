@@ -13,7 +13,7 @@ from cavra_gateway.console.session import PATH
 from cavra_gateway.docs import describe
 from cavra_gateway.http import HeadAsGet
 from cavra_gateway.problems import problem
-from cavra_gateway.routes import delivery, evidence, log, recovery, retry, system
+from cavra_gateway.routes import delivery, evidence, log, recovery, retry, system, trace
 from cavra_gateway.session import Gateway
 
 _ABOUT = """From a failed audit delivery to a closed recovery: reviewed, approved, executed once, recorded.
@@ -38,6 +38,7 @@ def create_app(gateway: Gateway) -> FastAPI:
         retry.router,
         recovery.router,
         evidence.router,
+        trace.router,
         log.router,
         system.router,
         system.public,

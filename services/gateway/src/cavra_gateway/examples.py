@@ -56,6 +56,7 @@ _BY_NAME: Final[dict[str, Any]] = {
     "requested_provider": "all",
     "cursor": "WzE3NjM4OTAyMDAsMF0",
     "trace": "gordackdelivery" + _SUFFIX,
+    "trace_id": "gordackdelivery" + _SUFFIX,
     "actor": "alice",
     "metadata_kind": "go-backend-rollback-drill-acknowledgement-audit-delivery-retry-plan",
 }

@@ -1,6 +1,7 @@
 """One request's session: who asks, and the services as that caller may call them."""
 
-from dataclasses import dataclass
+import asyncio
+from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 from cavra_service.client import Caller
@@ -22,6 +23,10 @@ class Gateway:
     verifier: TokenVerifier
     services: Services
     limits: Limits
+    bundling: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(4))
+    """Bundles that are put together at once: each may take some hundred megabytes."""
+    verifying: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))
+    """Verifications at once: they take the interpreter's time from everything else."""
 
 
 @dataclass(frozen=True, slots=True)

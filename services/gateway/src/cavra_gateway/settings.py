@@ -1,5 +1,6 @@
 """What the gateway needs to know beside what every service does."""
 
+from pathlib import Path
 from typing import Annotated, Any
 
 from cavra_service.settings import Settings
@@ -34,6 +35,9 @@ class GatewaySettings(Settings):
     failed_logins_per_second: int = Field(5, ge=0)
     """Bad tokens a second that one address may send in the long run, and ten times as many at once; 0 for any number."""
 
+    verification_policy: Path | None = None
+    """Policy that traces are verified by (docs/verifying.md); unset: one of the keys below `trust`, with the least floors."""
+
     console_origin: str = Field("", pattern=r"^(https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?)?$")
     """Where browsers find the console, e.g. https://cavra.example.com, when a proxy stands before it; empty: what a request's Host says."""
 
@@ -45,6 +49,11 @@ class GatewaySettings(Settings):
 
     oidc_scopes: str = Field("openid profile", pattern=r"^openid( [!-~]+)*$")
     """What the console asks the provider for, separated by spaces."""
+
+    @field_validator("verification_policy", mode="before")
+    @classmethod
+    def _unset_when_blank(cls, value: Any) -> Any:
+        return None if value == "" else value
 
     @field_validator("cors_allowed_origins", mode="before")
     @classmethod

@@ -41,6 +41,15 @@ SELECT record_hash FROM records WHERE id = :id;
 -- One record by id.
 SELECT idx, id, kind, created_at, canonical, record_hash, signature, key_id FROM records WHERE id = :id;
 
+-- name: record_at
+-- One record by its place.
+SELECT idx, id, kind, created_at, canonical, record_hash, signature, key_id FROM records WHERE idx = :idx;
+
+-- name: trace_leaves
+-- Where the records of a trace stand, oldest first.
+SELECT t.idx, r.record_hash AS hash FROM terms t JOIN records r ON r.idx = t.idx
+WHERE t.name = 'trace' AND t.value = :trace_id ORDER BY t.idx LIMIT :limit;
+
 -- name: records_page
 -- Records in log order from an index on: for readers who follow the log.
 SELECT idx, id, kind, created_at, canonical, record_hash, signature, key_id FROM records
