@@ -21,7 +21,7 @@ from tests.model.reference import CEILING, Differs, Key, Model, Plan, expect
 
 T = TypeVar("T")
 PEOPLE: Final = ("ada", "bea", "cal", "dan", "eve", "fay", "gil")
-MOODS: Final = ("delivered", "failed", "failed", "unknown")
+MOODS: Final = ("delivered", "failed", "failed", "unknown", "unknown")
 """What the receiver makes of a request: takes it, refuses it, or reads it and hangs up."""
 EITHER: Final = (0, 1)
 

@@ -176,18 +176,28 @@ class Approvals(Faults):
         self.command(Resolve(who, at, newest(list(self.model.executions), execution), outcome))
 
     @step(
-        3,
+        8,
         when=lambda self: self.unresolved(),
         who=PEOPLE,
         at=EITHER,
         unknown=WHICH,
-        outcome=(
-            "delivered",
-            "not_delivered",
-        ),
+        outcome=("delivered", "not_delivered"),
     )
     def resolve_unknown(self, who: str, at: int, unknown: int, outcome: str) -> None:
-        self.command(Resolve(who, at, newest(self.unresolved(), unknown), outcome))
+        """Who executed tries first."""
+        execution_id = newest(self.unresolved(), unknown)
+        executor = self.model.executions[execution_id][1]
+        self.command(Resolve(executor, at, execution_id, outcome))
+        self.command(Resolve(who, at, execution_id, outcome))
+
+    @step(2, when=lambda self: not self.model.down and self.executors(), at=EITHER, early=(0, 1))
+    def run_at_the_end(self, at: int, early: int) -> None:
+        """Who could have run an approval comes in its last minute, or when it has just ended."""
+        who, key = next(iter(self.executors().items()))
+        item = self.model.failures[key].item
+        assert item
+        self.wait(max(0, item.expires_at - self.model.now - early))
+        self.command(Run(who, at, True, CEILING, True, 3, "failed"))
 
     @step(5, when=lambda self: self.model.failures and (not self.model.down), at=EITHER, shift=WHICH)
     def review_all(self, at: int, shift: int) -> None:
@@ -316,7 +326,7 @@ def rotated(shift: int) -> list[str]:
 
 TestApprovals = Approvals.TestCase
 TestApprovals.settings = settings(
-    max_examples=_EXAMPLES or 9,
+    max_examples=_EXAMPLES or 8,
     stateful_step_count=_STEPS,
     derandomize=not _EXAMPLES,
     deadline=None,
