@@ -2,7 +2,6 @@
 
 import asyncio
 import sqlite3
-import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager, AsyncExitStack, closing
 from dataclasses import dataclass, field
@@ -26,7 +25,6 @@ from cavra_delivery.connectors.forms.form import Form
 from cavra_delivery.settings import DeliverySettings
 from cavra_evidence.log import Entry
 from cavra_retry.settings import RetrySettings
-from cavra_service.files import write_private
 from cavra_service.store.protocol import Commit, Store, StoreClosed
 from cavra_verify.kinds import BY_KIND
 from cavra_verify.merkle import leaf_hash
@@ -118,14 +116,6 @@ class House:
         for module in _MODULES:
             if hasattr(module, "fault"):
                 stack.enter_context(patch.object(module, "fault", self._fault))
-        # Processes have their own temporary files; here both retry services are one process.
-        alone = threading.Lock()
-
-        def written(path: Path, data: bytes) -> None:
-            with alone:
-                write_private(path, data)
-
-        stack.enter_context(patch("cavra_service.checkpoints.write_private", written))
         # Who starts again is connected to anew: channels would share how long they wait after a failure.
         options = (*cavra_service.client.OPTIONS, ("grpc.use_local_subchannel_pool", 1))
         stack.enter_context(patch("cavra_service.client.OPTIONS", options))

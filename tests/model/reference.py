@@ -1,6 +1,7 @@
 """What design and contract say of approvals, in as few words as it takes: the model that the running services are compared with.
 
-Written from the specification alone. Where several refusals hold at once the specification names no order, so the model gives all of them.
+Written from the specification; where that is silent it predicts what the product does, so that a change of it is noticed.
+Where several refusals hold at once the specification names no order, so the model gives all of them.
 """
 
 from collections import Counter
