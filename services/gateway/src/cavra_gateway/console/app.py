@@ -8,13 +8,13 @@ from fastapi import FastAPI, Request
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
-from cavra_gateway.console import inbox, signin
+from cavra_gateway.console import actions, inbox, signin
 from cavra_gateway.console.render import environment
 from cavra_gateway.console.route import HEADERS, told
 from cavra_gateway.console.static import Assets
 from cavra_gateway.session import Gateway
 
-ROUTERS: Final = (signin.router, inbox.router)
+ROUTERS: Final = (signin.router, inbox.router, *actions.ROUTERS)
 """Each topic's pages."""
 
 
@@ -27,7 +27,7 @@ def create_console(gateway: Gateway) -> FastAPI:
     app.state.redeemed = signin.Redeemed()
     app.state.templates = environment()
     app.state.assets = assets
-    app.state.pages = frozenset(route.path for router in ROUTERS for route in router.routes)  # type: ignore[attr-defined]
+    app.state.pages = frozenset(route.path for router in ROUTERS for route in router.routes)
 
     @app.get("/static/{version}/{path:path}")
     async def static(request: Request, version: str, path: str) -> Response:

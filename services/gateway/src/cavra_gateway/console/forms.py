@@ -72,8 +72,14 @@ async def read_form(request: Request) -> Form:
 
 def body_of(model: type[Model], values: Mapping[str, Any]) -> Model:
     """The command's body. What is left empty has the body's default. Raises Refused with the field."""
+    given = _given(values)
+    lists = {name: value for name, value in given.items() if isinstance(value, list)}
     try:
-        return model.model_validate_strings(_given(values))
+        body = model.model_validate_strings(
+            {name: value for name, value in given.items() if name not in lists}
+        )
+        # Pydantic reads no lists out of strings: what they hold is text anyway.
+        return model.model_validate({**body.model_dump(exclude_unset=True), **lists}) if lists else body
     except ValidationError as error:
         faults = error.errors(include_url=False, include_input=False)
         raise of_validation([{**one, "loc": ("body", *one["loc"])} for one in faults]) from None
