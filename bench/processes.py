@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import sys
+from base64 import b64encode
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -13,6 +14,8 @@ from tests.support.installation import Installation
 
 ROOT = Path(__file__).parent.parent
 SERVICES = ("delivery", "retry", "recovery", "gateway")
+
+SIGNING_SECRET = f"whsec_{b64encode(bytes(32)).decode()}"
 
 
 def cpu_seconds(pid: int) -> float:
@@ -43,9 +46,18 @@ class Processes:
     def _environment(self) -> dict[str, str]:
         folder = self.installation.settings.data_dir
         connectors = folder / "connectors.json"
-        webhook = {"url": f"{self.receiver.url}/audit", "allow_private_networks": True}
+        webhook = {
+            "url": f"{self.receiver.url}/audit",
+            "allow_private_networks": True,
+            "signing_secret_env": "CAVRA_BENCH_SIGNING_SECRET",
+            "circuit_failures": 0,  # Thousands fail on purpose.
+        }
         connectors.write_text(json.dumps({"connectors": {"webhook": webhook}}))
-        own = {"CAVRA_DATA_DIR": str(folder), "CAVRA_CONNECTOR_CONFIG": str(connectors)}
+        own = {
+            "CAVRA_DATA_DIR": str(folder),
+            "CAVRA_CONNECTOR_CONFIG": str(connectors),
+            "CAVRA_BENCH_SIGNING_SECRET": SIGNING_SECRET,
+        }
         ports = {f"CAVRA_{service.upper()}_PORT": "0" for service in SERVICES}
         known = {f"CAVRA_{service.upper()}_ADDRESS": address for service, address in self.addresses.items()}
         return {**os.environ, **own, **ports, **known}

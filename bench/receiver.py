@@ -35,10 +35,10 @@ class _Connection(asyncio.Protocol):
             if len(self._rest) < end + 4 + size:
                 return
             self._rest = self._rest[end + 4 + size :]
+            self.sizes.append(size)
             execution_id = _value(head, _EXECUTION).decode()
             if execution_id:
                 self.arrivals[execution_id] = time.time()
-                self.sizes.append(size)
             self._transport.write(_Connection.answer)
 
 
@@ -53,6 +53,7 @@ def _say(status: int) -> None:
         f"HTTP/1.1 {status} Answer\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
     )
     _Connection.answer = head.encode() + body
+    _Connection.sizes.clear()
 
 
 async def _serve() -> None:
@@ -94,7 +95,7 @@ class Receiver:
         await self._tell(str(status))
 
     async def arrivals(self) -> tuple[dict[str, float], list[int]]:
-        """When each execution's request had arrived, in seconds since 1970, and how many bytes their bodies had."""
+        """When each execution's request had arrived, in seconds since 1970, and how many bytes all bodies since the last `answer` had."""
         found = json.loads(await self._tell("arrivals"))
         return found[0], found[1]
 

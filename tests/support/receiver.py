@@ -23,7 +23,7 @@ class Received:
 
 
 class Receiver:
-    """Answers each request with the next status of `script`, then with `status` for ever."""
+    """Answers each request with the next status of `script`, then with `status` for ever; hangs up in place of the status 0."""
 
     def __init__(self, status: int = 200) -> None:
         self.status = status
@@ -61,7 +61,9 @@ class Receiver:
         if self.hold is not None:
             await self.hold.wait()
         status = self.script.pop(0) if self.script else self.status
-        return web.Response(status=status, body=self.body, headers=self.headers)
+        if not status and request.transport is not None:
+            request.transport.close()
+        return web.Response(status=status or 200, body=self.body, headers=self.headers)
 
     async def wait_for(self, count: int, timeout: float = 10.0) -> list[Received]:
         """The requests, once there are `count` of them."""

@@ -11,7 +11,7 @@ from cavra_delivery.connectors.base import Answer, Connector, Destination, Event
 from cavra_delivery.connectors.registry import Registry
 from cavra_delivery.connectors.tries import Limits
 from cavra_delivery.domain.deliveries import Send
-from cavra_delivery.sends import Plan, SendMachine
+from cavra_delivery.sends import First, Plan, SendMachine
 from cavra_evidence.draft import Actor
 from cavra_evidence.ids import new_id
 from cavra_evidence.records.delivery import ConnectorDelivery
@@ -94,9 +94,8 @@ def a_send() -> Send:
 
 async def sent(machine: SendMachine, *providers: str) -> dict[str, tuple[str, str]]:
     """(outcome, reason) at each provider, as recorded."""
-    entries = await machine.first(
-        Plan(), a_send(), providers, lambda entries, provider: EVENT, Limits(0, 1.0)
-    )
+    job = First(Plan(), a_send(), providers, lambda entries, provider: EVENT, Limits(0, 1.0))
+    entries = await machine.first(job)
     record = ConnectorDelivery.read(entries[-1].canonical)
     return {one.provider: (one.outcome, one.error) for one in record.deliveries}
 

@@ -32,6 +32,7 @@ _TABLE: Final[dict[str, dict[str, frozenset[str]]]] = {
         "BatchAcknowledgeDrills": _OPERATOR,
         "CreateAuditPackage": _OPERATOR,
         "DeliverAudit": _OPERATOR,
+        "DeliverAudits": _OPERATOR,
         "PlanEscalation": _OPERATOR,
         "ListRoutes": _ANY,
         "GetSuppressionTrend": _ANY,

@@ -492,6 +492,31 @@ class ListOutstandingAcknowledgementsResponse(_message.Message):
     total: int
     def __init__(self, items: _Optional[_Iterable[_Union[ListOutstandingAcknowledgementsResponse.Item, _Mapping]]] = ..., total: _Optional[int] = ...) -> None: ...
 
+class DeliverAuditsRequest(_message.Message):
+    __slots__ = ("deliveries",)
+    DELIVERIES_FIELD_NUMBER: _ClassVar[int]
+    deliveries: _containers.RepeatedCompositeFieldContainer[DeliverAuditRequest]
+    def __init__(self, deliveries: _Optional[_Iterable[_Union[DeliverAuditRequest, _Mapping]]] = ...) -> None: ...
+
+class DeliverAuditsResponse(_message.Message):
+    __slots__ = ("results",)
+    class Result(_message.Message):
+        __slots__ = ("place", "audit_id", "delivery_id", "delivery", "success")
+        PLACE_FIELD_NUMBER: _ClassVar[int]
+        AUDIT_ID_FIELD_NUMBER: _ClassVar[int]
+        DELIVERY_ID_FIELD_NUMBER: _ClassVar[int]
+        DELIVERY_FIELD_NUMBER: _ClassVar[int]
+        SUCCESS_FIELD_NUMBER: _ClassVar[int]
+        place: int
+        audit_id: str
+        delivery_id: str
+        delivery: _evidence_pb2.Record
+        success: bool
+        def __init__(self, place: _Optional[int] = ..., audit_id: _Optional[str] = ..., delivery_id: _Optional[str] = ..., delivery: _Optional[_Union[_evidence_pb2.Record, _Mapping]] = ..., success: _Optional[bool] = ...) -> None: ...
+    RESULTS_FIELD_NUMBER: _ClassVar[int]
+    results: _containers.RepeatedCompositeFieldContainer[DeliverAuditsResponse.Result]
+    def __init__(self, results: _Optional[_Iterable[_Union[DeliverAuditsResponse.Result, _Mapping]]] = ...) -> None: ...
+
 class ListConnectorsRequest(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
@@ -503,7 +528,7 @@ class ListConnectorsResponse(_message.Message):
     def __init__(self, connectors: _Optional[_Iterable[_Union[Connector, _Mapping]]] = ...) -> None: ...
 
 class Connector(_message.Message):
-    __slots__ = ("name", "kind", "category", "enabled", "ready", "reason", "missing_variable")
+    __slots__ = ("name", "kind", "category", "enabled", "ready", "reason", "missing_variable", "circuit", "consecutive_failures", "circuit_opened_at")
     NAME_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
     CATEGORY_FIELD_NUMBER: _ClassVar[int]
@@ -511,6 +536,9 @@ class Connector(_message.Message):
     READY_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
     MISSING_VARIABLE_FIELD_NUMBER: _ClassVar[int]
+    CIRCUIT_FIELD_NUMBER: _ClassVar[int]
+    CONSECUTIVE_FAILURES_FIELD_NUMBER: _ClassVar[int]
+    CIRCUIT_OPENED_AT_FIELD_NUMBER: _ClassVar[int]
     name: str
     kind: str
     category: str
@@ -518,7 +546,10 @@ class Connector(_message.Message):
     ready: bool
     reason: str
     missing_variable: str
-    def __init__(self, name: _Optional[str] = ..., kind: _Optional[str] = ..., category: _Optional[str] = ..., enabled: _Optional[bool] = ..., ready: _Optional[bool] = ..., reason: _Optional[str] = ..., missing_variable: _Optional[str] = ...) -> None: ...
+    circuit: str
+    consecutive_failures: int
+    circuit_opened_at: _timestamp_pb2.Timestamp
+    def __init__(self, name: _Optional[str] = ..., kind: _Optional[str] = ..., category: _Optional[str] = ..., enabled: _Optional[bool] = ..., ready: _Optional[bool] = ..., reason: _Optional[str] = ..., missing_variable: _Optional[str] = ..., circuit: _Optional[str] = ..., consecutive_failures: _Optional[int] = ..., circuit_opened_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class FailureKey(_message.Message):
     __slots__ = ("delivery_id", "audit_id", "provider")
@@ -587,16 +618,25 @@ class ListChangedFailuresRequest(_message.Message):
     def __init__(self, cursor: _Optional[str] = ..., page_size: _Optional[int] = ...) -> None: ...
 
 class ListChangedFailuresResponse(_message.Message):
-    __slots__ = ("failures", "next_cursor", "more", "begins")
+    __slots__ = ("failures", "next_cursor", "more", "begins", "circuits")
+    class CircuitsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
     FAILURES_FIELD_NUMBER: _ClassVar[int]
     NEXT_CURSOR_FIELD_NUMBER: _ClassVar[int]
     MORE_FIELD_NUMBER: _ClassVar[int]
     BEGINS_FIELD_NUMBER: _ClassVar[int]
+    CIRCUITS_FIELD_NUMBER: _ClassVar[int]
     failures: _containers.RepeatedCompositeFieldContainer[Failure]
     next_cursor: str
     more: bool
     begins: bool
-    def __init__(self, failures: _Optional[_Iterable[_Union[Failure, _Mapping]]] = ..., next_cursor: _Optional[str] = ..., more: _Optional[bool] = ..., begins: _Optional[bool] = ...) -> None: ...
+    circuits: _containers.ScalarMap[str, str]
+    def __init__(self, failures: _Optional[_Iterable[_Union[Failure, _Mapping]]] = ..., next_cursor: _Optional[str] = ..., more: _Optional[bool] = ..., begins: _Optional[bool] = ..., circuits: _Optional[_Mapping[str, str]] = ...) -> None: ...
 
 class BatchGetFailuresRequest(_message.Message):
     __slots__ = ("keys",)

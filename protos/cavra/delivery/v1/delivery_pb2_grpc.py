@@ -65,6 +65,11 @@ class DeliveryServiceStub:
                 request_serializer=cavra_dot_delivery_dot_v1_dot_delivery__pb2.DeliverAuditRequest.SerializeToString,
                 response_deserializer=cavra_dot_delivery_dot_v1_dot_delivery__pb2.DeliverAuditResponse.FromString,
                 _registered_method=True)
+        self.DeliverAudits = channel.unary_stream(
+                '/cavra.delivery.v1.DeliveryService/DeliverAudits',
+                request_serializer=cavra_dot_delivery_dot_v1_dot_delivery__pb2.DeliverAuditsRequest.SerializeToString,
+                response_deserializer=cavra_dot_delivery_dot_v1_dot_delivery__pb2.DeliverAuditsResponse.FromString,
+                _registered_method=True)
         self.PlanEscalation = channel.unary_unary(
                 '/cavra.delivery.v1.DeliveryService/PlanEscalation',
                 request_serializer=cavra_dot_delivery_dot_v1_dot_delivery__pb2.PlanEscalationRequest.SerializeToString,
@@ -183,6 +188,15 @@ class DeliveryServiceServicer:
         """Packs, then sends the package to the selected connectors. A provider that cannot be reached makes `success` false and opens a
         failure; it is no error of this call. Records: audit-package, audit-delivery plan (both before any byte goes out), connector-delivery.
         Role: operator. INVALID_ARGUMENT `provider_not_configured`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeliverAudits(self, request, context):
+        """DeliverAudit for many: packages, plans and attempts of all become durable together, then all are sent, each with its own outcome,
+        which is answered as it becomes durable. A call that is refused writes nothing. It takes no idempotency key: who repeats it delivers
+        again. Records and role as DeliverAudit; its errors, the field says which delivery.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -326,6 +340,11 @@ def add_DeliveryServiceServicer_to_server(servicer, server):
                     servicer.DeliverAudit,
                     request_deserializer=cavra_dot_delivery_dot_v1_dot_delivery__pb2.DeliverAuditRequest.FromString,
                     response_serializer=cavra_dot_delivery_dot_v1_dot_delivery__pb2.DeliverAuditResponse.SerializeToString,
+            ),
+            'DeliverAudits': grpc.unary_stream_rpc_method_handler(
+                    servicer.DeliverAudits,
+                    request_deserializer=cavra_dot_delivery_dot_v1_dot_delivery__pb2.DeliverAuditsRequest.FromString,
+                    response_serializer=cavra_dot_delivery_dot_v1_dot_delivery__pb2.DeliverAuditsResponse.SerializeToString,
             ),
             'PlanEscalation': grpc.unary_unary_rpc_method_handler(
                     servicer.PlanEscalation,
@@ -561,6 +580,33 @@ class DeliveryService:
             '/cavra.delivery.v1.DeliveryService/DeliverAudit',
             cavra_dot_delivery_dot_v1_dot_delivery__pb2.DeliverAuditRequest.SerializeToString,
             cavra_dot_delivery_dot_v1_dot_delivery__pb2.DeliverAuditResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeliverAudits(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/cavra.delivery.v1.DeliveryService/DeliverAudits',
+            cavra_dot_delivery_dot_v1_dot_delivery__pb2.DeliverAuditsRequest.SerializeToString,
+            cavra_dot_delivery_dot_v1_dot_delivery__pb2.DeliverAuditsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -58,6 +58,11 @@ class DeliveryServiceStub:
     failure; it is no error of this call. Records: audit-package, audit-delivery plan (both before any byte goes out), connector-delivery.
     Role: operator. INVALID_ARGUMENT `provider_not_configured`.
     """
+    DeliverAudits: _grpc.UnaryStreamMultiCallable[_delivery_pb2.DeliverAuditsRequest, _delivery_pb2.DeliverAuditsResponse]
+    """DeliverAudit for many: packages, plans and attempts of all become durable together, then all are sent, each with its own outcome,
+    which is answered as it becomes durable. A call that is refused writes nothing. It takes no idempotency key: who repeats it delivers
+    again. Records and role as DeliverAudit; its errors, the field says which delivery.
+    """
     PlanEscalation: _grpc.UnaryUnaryMultiCallable[_delivery_pb2.PlanEscalationRequest, _delivery_pb2.PlanEscalationResponse]
     """Says which acknowledgements are overdue. Records: escalation-plan. Role: operator."""
     ListRoutes: _grpc.UnaryUnaryMultiCallable[_delivery_pb2.ListRoutesRequest, _delivery_pb2.ListRoutesResponse]
@@ -123,6 +128,11 @@ class DeliveryServiceAsyncStub(DeliveryServiceStub):
     """Packs, then sends the package to the selected connectors. A provider that cannot be reached makes `success` false and opens a
     failure; it is no error of this call. Records: audit-package, audit-delivery plan (both before any byte goes out), connector-delivery.
     Role: operator. INVALID_ARGUMENT `provider_not_configured`.
+    """
+    DeliverAudits: _aio.UnaryStreamMultiCallable[_delivery_pb2.DeliverAuditsRequest, _delivery_pb2.DeliverAuditsResponse]  # type: ignore[assignment]
+    """DeliverAudit for many: packages, plans and attempts of all become durable together, then all are sent, each with its own outcome,
+    which is answered as it becomes durable. A call that is refused writes nothing. It takes no idempotency key: who repeats it delivers
+    again. Records and role as DeliverAudit; its errors, the field says which delivery.
     """
     PlanEscalation: _aio.UnaryUnaryMultiCallable[_delivery_pb2.PlanEscalationRequest, _delivery_pb2.PlanEscalationResponse]  # type: ignore[assignment]
     """Says which acknowledgements are overdue. Records: escalation-plan. Role: operator."""
@@ -222,6 +232,17 @@ class DeliveryServiceServicer(metaclass=_abc_1.ABCMeta):
         """Packs, then sends the package to the selected connectors. A provider that cannot be reached makes `success` false and opens a
         failure; it is no error of this call. Records: audit-package, audit-delivery plan (both before any byte goes out), connector-delivery.
         Role: operator. INVALID_ARGUMENT `provider_not_configured`.
+        """
+
+    @_abc_1.abstractmethod
+    def DeliverAudits(
+        self,
+        request: _delivery_pb2.DeliverAuditsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_delivery_pb2.DeliverAuditsResponse], _abc.AsyncIterator[_delivery_pb2.DeliverAuditsResponse]]:
+        """DeliverAudit for many: packages, plans and attempts of all become durable together, then all are sent, each with its own outcome,
+        which is answered as it becomes durable. A call that is refused writes nothing. It takes no idempotency key: who repeats it delivers
+        again. Records and role as DeliverAudit; its errors, the field says which delivery.
         """
 
     @_abc_1.abstractmethod

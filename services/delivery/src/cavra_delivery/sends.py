@@ -86,6 +86,21 @@ class First:
     limits: Limits
 
 
+class Found:
+    """Where providers are reached, by one look at the configuration: for all first sends that begin together."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+        self._found: dict[str, tuple[Connector, Destination]] = {}
+
+    def at(self, provider: str) -> tuple[Connector, Destination]:
+        """The connector, and where it sends. Raises NotConfigured."""
+        if provider not in self._found:
+            connector = self._registry.find(provider)
+            self._found[provider] = connector, connector.destination()
+        return self._found[provider]
+
+
 class SendMachine:
     """Sends, and the tasks they run in: a caller who goes away ends the waiting, never the work."""
 
@@ -139,7 +154,7 @@ class SendMachine:
     async def first(self, job: First) -> list[Entry]:
         """Begin, send to all providers at once, record. The plan's entries, then the connector-delivery's."""
         entries = await self.begin(job.plan, job.send, job.providers)
-        return [*entries, await self._carry_out(job, entries)]
+        return [*entries, await self._carry_out(job, Found(self._registry), entries)]
 
     async def firsts(self, jobs: Sequence[First]) -> "list[asyncio.Task[Entry]]":
         """Begin all in one commit, each with a plan of drafts alone; then send each in a task of the machine's, whose result is the
@@ -150,27 +165,30 @@ class SendMachine:
         drafts = [draft for job in jobs for draft in job.plan.drafts]
         entries = iter(await self._store.commit(Commit(drafts, [one for rows in begun for one in rows])))
         await fault("delivery.first.attempted")
+        found = Found(self._registry)
         return [
             self.start(
                 job.send.own_id,
-                partial(self._carry_out, job, list(islice(entries, len(job.plan.drafts)))),
+                partial(self._carry_out, job, found, list(islice(entries, len(job.plan.drafts)))),
             )
             for job in jobs
         ]
 
-    async def _carry_out(self, job: First, entries: Sequence[Entry]) -> Entry:
+    async def _carry_out(self, job: First, found: Found, entries: Sequence[Entry]) -> Entry:
         parts = await asyncio.gather(
-            *(self._first_part(job, provider, entries) for provider in job.providers)
+            *(self._first_part(job, provider, found, entries) for provider in job.providers)
         )
         return await self._conclude(job.send, parts, Actor(*job.send.actor))
 
-    async def _first_part(self, job: First, provider: str, entries: Sequence[Entry]) -> ProviderDelivery:
+    async def _first_part(
+        self, job: First, provider: str, found: Found, entries: Sequence[Entry]
+    ) -> ProviderDelivery:
         started, send = self._clock(), job.send
         try:
-            connector = self._registry.find(provider)
+            connector, destination = found.at(provider)
             message_id = message_id_of(send.delivery_id, provider)
             rendered = connector.render(job.events(entries, provider), message_id)
-            ready = Ready(connector, connector.destination(), rendered)
+            ready = Ready(connector, destination, rendered)
         except NotConfigured as error:
             answer = Answer(NOT_CONFIGURED, missing_variable=error.variable)
             return _part(send, provider, answer, 0, (started, started))
@@ -265,6 +283,8 @@ class SendMachine:
             draft = delivery_record(send, parts, actor, now)
             return (await self._store.commit(Commit([draft], statements, moved)))[0]
 
+        if not send.is_retry:
+            return await command()  # It moves no failure that somebody else could move.
         return await decided(self._store, send.record_id, command)
 
     async def _standing(self, send: Send, parts: Sequence[ProviderDelivery]) -> list[Failure]:

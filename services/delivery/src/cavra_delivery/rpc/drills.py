@@ -24,7 +24,7 @@ from cavra_delivery.domain.notify import Notification, event_data, plan_notifica
 from cavra_delivery.rpc import encode
 from cavra_delivery.rpc.decode import limits_of, mapping_of, providers_of, state_of, under
 from cavra_delivery.rpc.parts import Topic
-from cavra_delivery.sends import Plan
+from cavra_delivery.sends import First, Plan
 from cavra_delivery.store.routes import acknowledgement_statements, find_notice, notification_statements
 
 _MOST_ROUTES = 100
@@ -76,9 +76,8 @@ class Drills(Topic):
             def events(entries: Sequence[Entry], provider: str) -> Event:
                 return _event(notification, provider)
 
-            entries = await self._machine.run(
-                plan_id, lambda: self._machine.first(plan, send, selected, events, limits)
-            )
+            job = First(plan, send, selected, events, limits)
+            entries = await self._machine.run(plan_id, lambda: self._machine.first(job))
             response.delivery.CopyFrom(record_of_entry(entries[1], self._store.origin))
             response.success = ConnectorDelivery.read(entries[1].canonical).success
             response.event_id = event_id_of(plan_id)
