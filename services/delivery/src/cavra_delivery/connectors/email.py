@@ -144,7 +144,7 @@ class _Session:
             hostname=host,
             sock=connected,
             use_tls=config.security == "tls",
-            start_tls=config.security == "starttls",
+            start_tls=False,
             tls_context=trust,
             local_hostname=config.sender.partition("@")[2],
             timeout=None,
@@ -152,6 +152,8 @@ class _Session:
         try:
             async with asyncio.timeout(route.connect_seconds):
                 await client.connect()
+                if config.security == "starttls":
+                    await _secured(client)
         except BaseException:
             connected.close()
             raise
@@ -168,18 +170,25 @@ class _Session:
             return Answer("dns", again=True)
         if isinstance(error, ssl.SSLError) or isinstance(error.__cause__, ssl.SSLError):
             return Answer("tls")
-        if isinstance(error, aiosmtplib.SMTPNotSupported):
-            return Answer("tls" if self._client is not None and not self._client.is_connected else "rejected")
         if isinstance(error, _Refused):
             return Answer("destination_refused")
         if isinstance(error, TimeoutError):
             return Answer("timeout", again=True)
-        return Answer("connect", again=True)
+        # What is no error of the network is a server that cannot do what is asked, e.g. take a login.
+        return Answer("connect", again=True) if isinstance(error, OSError) else Answer("rejected")
 
     def close(self) -> None:
         """Hang up. What was answered stands; a farewell is worth no wait."""
         if self._client is not None:
             self._client.close()
+
+
+async def _secured(client: aiosmtplib.SMTP) -> None:
+    """Raises SSLError for a server that offers no TLS: nothing is said to it in the clear."""
+    await client.ehlo()
+    if not client.supports_extension("starttls"):
+        raise ssl.SSLError("the server offers no STARTTLS")
+    await client.starttls()
 
 
 class _Refused(OSError):

@@ -51,10 +51,8 @@ def summary_of(event: Event) -> Summary:
     audit = event.data.get(BY_NOUN["audit_package"].key)
     alert = event.data.get(BY_NOUN["health_alert_plan"].key)
     if isinstance(audit, Mapping):
-        out_of = (
-            f"{audit['outstanding_count']} of {audit['acknowledgement_count'] + audit['outstanding_count']}"
-        )
-        title, found, shown = f"Rollback drill audit package: {out_of} outstanding", audit, _AUDIT
+        outstanding = f"{audit['outstanding_count']} acknowledgements outstanding"
+        title, found, shown = f"Rollback drill audit package: {outstanding}", audit, _AUDIT
     elif isinstance(alert, Mapping):
         title, found, shown = f"Retry worker health: {len(alert['alerts'])} alerts", alert, _ALERT
     elif "schedule_id" in event.data:

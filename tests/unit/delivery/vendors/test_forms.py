@@ -1,0 +1,151 @@
+"""What each vendor is sent: held against golden files. Who changes one reads the vendor's page, which the form's module names, first."""
+
+import json
+from email import message_from_bytes
+from email.policy import SMTP
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from cavra_delivery.connectors.base import NotConfigured
+from cavra_delivery.connectors.config import ConnectorConfig
+from cavra_delivery.connectors.email import EmailConnector
+from cavra_delivery.connectors.forms import FORMS, form_of
+from cavra_verify.canonical import canonical
+
+from tests.unit.delivery.vendors.events import EVENTS, audit
+
+GOLDEN = Path(__file__).parent / "golden"
+MESSAGE_ID = "msg-0123456789abcdef0123456789ab"
+ENTRIES: dict[str, dict[str, Any]] = {
+    "webhook": {},
+    "splunk": {"index": "audit"},
+    "sentinel": {},
+    "datadog": {"service": "rollback", "tags": ["env:prod"]},
+    "slack": {"channel": "C123ABC456"},
+    "teams": {},
+    "jira": {"project": "OPS"},
+    "servicenow": {"assignment_group": "Platform"},
+    "pagerduty": {},
+}
+
+
+def rendered(kind: str, event: str) -> bytes:
+    """The body of one event."""
+    form = form_of(kind, ConnectorConfig.model_validate(ENTRIES[kind]))
+    return form.render(EVENTS[event](), MESSAGE_ID).body
+
+
+def test_every_kind_that_is_reached_over_http_is_shown() -> None:
+    assert ENTRIES.keys() == FORMS.keys()
+
+
+@pytest.mark.parametrize("event", EVENTS)
+@pytest.mark.parametrize("kind", ENTRIES)
+def test_a_vendor_is_sent_what_its_documentation_asks_for(kind: str, event: str) -> None:
+    body = rendered(kind, event)
+    assert json.loads(body) == json.loads((GOLDEN / f"{kind}.{event}.json").read_bytes())
+    assert body == rendered(kind, event), "an approval is bound to the bytes"
+
+
+@pytest.mark.parametrize("event", EVENTS)
+def test_a_webhook_is_sent_the_events_canonical_bytes(event: str) -> None:
+    body = rendered("webhook", event)
+    assert body == canonical(json.loads(body))
+
+
+@pytest.mark.parametrize("kind", ["slack", "teams", "jira", "servicenow", "pagerduty"])
+def test_who_reads_is_told_the_hash_that_the_log_has(kind: str) -> None:
+    assert audit().record_hash.encode() in rendered(kind, "audit")
+
+
+def test_a_name_is_no_markup_and_calls_nobody() -> None:
+    event = audit(generated_by="ann & [x](http://evil.example) !channel")
+    config = ConnectorConfig.model_validate({})
+    slack = orjson.loads(form_of("slack", config).render(event, MESSAGE_ID).body)
+    assert "&amp;" in slack["blocks"][1]["fields"][2]["text"]
+    card = orjson.loads(form_of("teams", config).render(event, MESSAGE_ID).body)
+    fact = card["attachments"][0]["content"]["body"][1]["facts"][2]["value"]
+    assert fact == "ann & \\[x\\](http://evil.example) !channel"
+    mail = EmailConnector("email", config).render(audit(generated_by="a&b"), MESSAGE_ID).body
+    html = message_from_bytes(mail, policy=SMTP).get_body(("html",))
+    assert html is not None
+    assert "a&amp;b" in html.get_content()
+
+
+@pytest.mark.parametrize(
+    ("kind", "entry", "url"),
+    [
+        ("splunk", {"url": "https://hec.example:8088"}, "https://hec.example:8088/services/collector/event"),
+        ("splunk", {"url": "https://hec.example/services/collector"}, "https://hec.example/services/collector"),
+        ("datadog", {}, "https://http-intake.logs.datadoghq.com/api/v2/logs"),
+        ("datadog", {"site": "datadoghq.eu"}, "https://http-intake.logs.datadoghq.eu/api/v2/logs"),
+        ("slack", {"channel": "C1", "token": "t"}, "https://slack.com/api/chat.postMessage"),
+        ("jira", {"url": "https://a.atlassian.net", "project": "OPS"}, "https://a.atlassian.net/rest/api/3/issue"),
+        ("servicenow", {"url": "https://a.service-now.com"}, "https://a.service-now.com/api/now/table/incident"),
+        ("servicenow", {"url": "https://a.example/", "table": "task"}, "https://a.example/api/now/table/task"),
+        ("pagerduty", {}, "https://events.pagerduty.com/v2/enqueue"),
+        (
+            "sentinel",
+            {"url": "https://d.ingest.monitor.azure.com", "dcr_id": "dcr-1", "stream": "Custom-T"},
+            "https://d.ingest.monitor.azure.com/dataCollectionRules/dcr-1/streams/Custom-T?api-version=2023-01-01",
+        ),
+    ],
+)  # fmt: skip
+def test_an_entry_needs_no_path_that_the_vendor_lays_down(
+    kind: str, entry: dict[str, Any], url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("T_KEY", "R" + "0" * 31)
+    given = {"routing_key_env": "T_KEY"} if kind == "pagerduty" else {}
+    form = form_of(kind, ConnectorConfig.model_validate({**entry, **given}))
+    assert form.destination(kind).url == url
+
+
+@pytest.mark.parametrize(
+    ("kind", "entry", "field"),
+    [
+        ("webhook", {}, "url"),
+        ("splunk", {"url": "https://a.example", "acknowledge": True}, "channel"),
+        ("splunk", {"url": "https://a.example", "channel": "general"}, "channel"),
+        ("sentinel", {"url": "https://a.example"}, "dcr_id"),
+        ("sentinel", {"url": "https://a.example", "dcr_id": "dcr-1"}, "stream"),
+        ("sentinel", {"url": "https://a.example/x", "client_id": "c"}, "token_url"),
+        ("sentinel", {"url": "https://a.example/x", "client_id": "c", "tenant_id": "t"}, "client_secret_env"),
+        ("slack", {"channel": "C1"}, "token_env"),
+        ("jira", {"url": "https://a.example"}, "project"),
+        ("pagerduty", {}, "routing_key_env"),
+        ("servicenow", {"url": "https://a.example", "password_file": "/nowhere/password", "user": "u"}, "password_file"),
+    ],
+)  # fmt: skip
+def test_an_entry_that_lacks_something_says_which_field(kind: str, entry: dict[str, Any], field: str) -> None:
+    with pytest.raises(NotConfigured) as refused:
+        form_of(kind, ConnectorConfig.model_validate(entry)).destination(kind)
+    assert refused.value.field == field
+
+
+def test_a_routing_key_is_in_no_body_that_is_approved_and_binds_the_destination(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    form = form_of("pagerduty", ConnectorConfig.model_validate({"routing_key_env": "T_KEY"}))
+    monkeypatch.setenv("T_KEY", "A" * 32)
+    first = form.destination("pagerduty")
+    body = form.render(audit(), MESSAGE_ID).body
+    assert b"A" * 32 not in body
+    assert first.seal is not None
+    assert json.loads(first.seal(body)) == {**json.loads(body), "routing_key": "A" * 32}
+    monkeypatch.setenv("T_KEY", "B" * 32)
+    assert form.destination("pagerduty").identity != first.identity
+
+
+def test_a_secret_comes_from_a_file_by_name(tmp_path: Path) -> None:
+    path = tmp_path / "token"
+    path.write_text("from-a-file\n")
+    config = ConnectorConfig.model_validate({"url": "https://a.example", "token_file": str(path)})
+    assert config.request_headers() == {"authorization": "Bearer from-a-file"}
+    path.write_text("rotated")
+    assert config.request_headers() == {"authorization": "Bearer rotated"}
+    for unusable in (b"", b"\xff\xfe", b"x" * 17_000):
+        path.write_bytes(unusable)
+        with pytest.raises(NotConfigured):
+            config.request_headers()
