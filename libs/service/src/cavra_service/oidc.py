@@ -5,6 +5,7 @@ import json
 import time
 import warnings
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -31,6 +32,70 @@ class ProviderError(Exception):
     """The provider could not be asked, or its answer is not usable."""
 
 
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """The provider over HTTP: HTTPS alone, or plain HTTP from this machine where the installation allows it."""
+
+    issuer: str
+    loopback: bool
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Provider":
+        """The one that `settings` name."""
+        return cls(settings.oidc_issuer, settings.oidc_allow_loopback_http)
+
+    def http(self) -> aiohttp.ClientSession:
+        """A client for a few requests. A proxy from the environment would put somebody else between the provider and us."""
+        timeout = aiohttp.ClientTimeout(total=_TIMEOUT_SECONDS)
+        return aiohttp.ClientSession(timeout=timeout, trust_env=False, auto_decompress=False)
+
+    async def discovered(self, http: aiohttp.ClientSession) -> dict[str, Any]:
+        """What it says of itself. Raises as `document`, and ProviderError when it says it of somebody else."""
+        url = self.issuer.rstrip("/") + "/.well-known/openid-configuration"
+        document = await self.document(http, url)
+        if document.get("issuer") != self.issuer:
+            raise ProviderError
+        return document
+
+    async def document(
+        self, http: aiohttp.ClientSession, url: str, form: Mapping[str, str] | None = None
+    ) -> dict[str, Any]:
+        """The JSON object at `url`, or the answer to `form`.
+
+        Raises ProviderError, aiohttp.ClientError, OSError, TimeoutError, ValueError.
+        """
+        headers = {"accept": "application/json", "accept-encoding": "identity"}
+        method = "GET" if form is None else "POST"
+        # A redirect would put somebody else in its place.
+        async with http.request(
+            method, self.checked(url), data=form, headers=headers, allow_redirects=False
+        ) as response:
+            if response.status != 200:
+                raise ProviderError
+            body = bytearray()
+            async for chunk in response.content.iter_any():
+                body += chunk
+                if len(body) > _MOST_BYTES:
+                    raise ProviderError
+        document = json.loads(body)
+        if not isinstance(document, dict):
+            raise ProviderError
+        return document
+
+    def checked(self, url: str) -> str:
+        """`url`, if it may be asked. Raises ValueError."""
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        if host and parts.username is None and parts.password is None:
+            if parts.scheme == "https":
+                return url
+            if parts.scheme == "http" and self.loopback and _is_loopback(host):
+                return url
+        raise ValueError(
+            "the identity provider is asked over https alone (CAVRA_OIDC_ISSUER, CAVRA_OIDC_JWKS_URL)"
+        )
+
+
 class ProviderKeys:
     """The provider's key set (RFC 7517), fetched when first needed, again after a while, and for a key id that it lacks.
 
@@ -39,8 +104,7 @@ class ProviderKeys:
 
     def __init__(self, settings: Settings, clock: Callable[[], float] = time.monotonic) -> None:
         """`clock` counts seconds. Raises ValueError for an address that keys may not come from."""
-        self._issuer = settings.oidc_issuer
-        self._loopback = settings.oidc_allow_loopback_http
+        self._provider = Provider.of(settings)
         self._max_age = settings.oidc_jwks_cache_seconds
         self._clock = clock
         self._jwks_url = settings.oidc_jwks_url
@@ -48,7 +112,7 @@ class ProviderKeys:
         self._fetched_at = self._tried_at = float("-inf")
         self._answered = False
         self._fetching: asyncio.Task[None] | None = None
-        self._checked(self._jwks_url or self._issuer)
+        self._provider.checked(self._jwks_url or settings.oidc_issuer)
 
     async def holding(self, key_id: str | None) -> KeySet:
         """The known keys, with the key of that id if the provider has it.
@@ -97,48 +161,15 @@ class ProviderKeys:
             self._fetching = None
 
     async def _fetched_keys(self) -> list[Key]:
-        timeout = aiohttp.ClientTimeout(total=_TIMEOUT_SECONDS)
-        # A proxy from the environment or a redirect would put somebody else between the provider and us.
-        async with aiohttp.ClientSession(timeout=timeout, trust_env=False, auto_decompress=False) as http:
-            url = self._jwks_url or await self._discovered(http)
-            document = await self._document(http, url)
+        async with self._provider.http() as http:
+            url = self._jwks_url or (await self._provider.discovered(http)).get("jwks_uri")
+            if not isinstance(url, str):
+                raise ProviderError
+            document = await self._provider.document(http, url)
         found = document.get("keys")
         if not isinstance(found, list) or len(found) > _MOST_KEYS:
             raise ProviderError
         return [key for key in map(_signature_key, found) if key is not None]
-
-    async def _discovered(self, http: aiohttp.ClientSession) -> str:
-        url = self._issuer.rstrip("/") + "/.well-known/openid-configuration"
-        document = await self._document(http, url)
-        if document.get("issuer") != self._issuer or not isinstance(document.get("jwks_uri"), str):
-            raise ProviderError
-        return str(document["jwks_uri"])
-
-    async def _document(self, http: aiohttp.ClientSession, url: str) -> dict[str, Any]:
-        headers = {"accept": "application/json", "accept-encoding": "identity"}
-        async with http.get(self._checked(url), headers=headers, allow_redirects=False) as response:
-            if response.status != 200:
-                raise ProviderError
-            body = bytearray()
-            async for chunk in response.content.iter_any():
-                body += chunk
-                if len(body) > _MOST_BYTES:
-                    raise ProviderError
-        document = json.loads(body)
-        if not isinstance(document, dict):
-            raise ProviderError
-        return document
-
-    def _checked(self, url: str) -> str:
-        """`url`, if keys may come from there. Raises ValueError."""
-        parts = urlsplit(url)
-        host = parts.hostname or ""
-        if host and parts.username is None and parts.password is None:
-            if parts.scheme == "https":
-                return url
-            if parts.scheme == "http" and self._loopback and _is_loopback(host):
-                return url
-        raise ValueError("the identity provider's keys come over https alone (CAVRA_OIDC_JWKS_URL)")
 
 
 def _is_loopback(host: str) -> bool:

@@ -5,6 +5,7 @@ import binascii
 import json
 import os
 import time
+import uuid
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
@@ -20,6 +21,11 @@ _NONCE_BYTES: Final = 12
 _KEY_BYTES: Final = 32
 
 log = structlog.get_logger()
+
+
+HANDOVER: Final = "handover"
+"""Purpose of a link that signs in once."""
+HANDOVER_SECONDS: Final = 15 * 60.0
 
 
 class Sealer:
@@ -65,3 +71,9 @@ def _key_at(path: Path) -> bytes:
     if len(key) != _KEY_BYTES:
         raise ValueError(f"{path.name} holds no key of {_KEY_BYTES} bytes")
     return key
+
+
+def handover(settings: Settings, token: str) -> str:
+    """What a link carries to sign somebody in as the subject of `token`: good once, and not for long."""
+    document = {"token": token, "id": str(uuid.uuid4())}
+    return Sealer(settings).seal(HANDOVER, document, HANDOVER_SECONDS)

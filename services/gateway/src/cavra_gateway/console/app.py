@@ -8,13 +8,13 @@ from fastapi import FastAPI, Request
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
-from cavra_gateway.console import actions, inbox, signin
+from cavra_gateway.console import actions, inbox, oidc, signin
 from cavra_gateway.console.render import environment
 from cavra_gateway.console.route import HEADERS, told
 from cavra_gateway.console.static import Assets
 from cavra_gateway.session import Gateway
 
-ROUTERS: Final = (signin.router, inbox.router, *actions.ROUTERS)
+ROUTERS: Final = (signin.router, oidc.router, inbox.router, *actions.ROUTERS)
 """Each topic's pages."""
 
 
@@ -24,6 +24,7 @@ def create_console(gateway: Gateway) -> FastAPI:
     assets = Assets()
     app.state.gateway = gateway
     app.state.sealer = Sealer(gateway.settings)
+    app.state.provider = {}
     app.state.redeemed = signin.Redeemed()
     app.state.templates = environment()
     app.state.assets = assets

@@ -2,10 +2,10 @@
 
 import time
 from collections import OrderedDict
-from typing import Any, Final
+from typing import Any
 
 from cavra_service.errors import Refused
-from cavra_service.sealing import Sealer
+from cavra_service.sealing import HANDOVER, Sealer
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
@@ -21,9 +21,6 @@ from cavra_gateway.console.session import (
     visitor_of,
 )
 from cavra_gateway.session import Gateway, identified
-
-HANDOVER: Final = "handover"
-"""Purpose under which a link's content is sealed."""
 
 router = APIRouter(route_class=OpenPage)
 
@@ -49,7 +46,7 @@ class Redeemed:
 @router.get("/sign-in")
 async def sign_in_page(request: Request, next: str = "", expired: str = "") -> Response:
     """How one may sign in."""
-    return _form(request, own_path(next), expired=bool(expired))
+    return sign_in_form(request, own_path(next), expired=bool(expired))
 
 
 @router.post("/sign-in")
@@ -62,7 +59,7 @@ async def sign_in_here(request: Request) -> Response:
         gateway: Gateway = request.app.state.gateway
         identity = await identified(gateway, request, token)
     except Refused as refused:
-        return _form(request, target, problem=Problem(refused))
+        return sign_in_form(request, target, problem=Problem(refused))
     # A page of ours begins what comes next: a cookie that is kept from other sites then goes with it.
     response = RedirectResponse(target, 303)
     sign_in(request, response, token, identity)
@@ -96,7 +93,8 @@ def _handed_over(request: Request, link: str) -> str:
     return token
 
 
-def _form(request: Request, target: str, **context: Any) -> Response:
+def sign_in_form(request: Request, target: str, **context: Any) -> Response:
+    """The sign-in page."""
     gateway: Gateway = request.app.state.gateway
     settings = gateway.settings
     problem: Problem | None = context.get("problem")

@@ -53,6 +53,9 @@ document.addEventListener("click", (event) => {
 });
 showTheme(document.documentElement.dataset.theme);
 
+// Where there is room, the menu is open; on a narrow screen it opens when asked for.
+if (matchMedia("(max-width: 820px)").matches) document.querySelector(".side details")?.removeAttribute("open");
+
 // A form is sent once: its button waits for the answer. Coming back to the page sets it free again.
 document.addEventListener("submit", (event) => {
   if (event.defaultPrevented) return;
