@@ -87,6 +87,8 @@ async def test_a_run_that_three_processes_are_asked_for_with_one_key_takes_place
     asked = [partial(case.run, at=at, key="one") for at in retries * 3]
     answers = await asyncio.gather(*(case.patiently(one, "conflict", "in_progress") for one in asked))
     assert len({answer.run.id for answer in answers}) == 1
+    assert len({tuple(one.execution.id for one in answer.results) for answer in answers}) == 1
+    assert len(answers[0].results) == 3
     assert len(await case.records("retry", "worker_run")) == before + 1
     assert len(await case.settled()) == 3
     await case.proves_itself()

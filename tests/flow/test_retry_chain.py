@@ -151,10 +151,14 @@ async def test_the_intent_says_all_that_the_permit_said(chain: Chain, receiver: 
     await chain.approved()
     receiver.status = 200
     (result,) = (await chain.live()).results
-    (intent,) = await chain.records(metadata_kind=BY_NOUN["retry_intent"].kind)
-    said = intent["retry_intent"]
-    fields = {name: said[name] for name in Permit.__dataclass_fields__ if name != "expires_at"}
-    permit = Permit(**fields, expires_at=said["permit_expires_at"])
+    (intent,) = await chain.raw(metadata_kind=BY_NOUN["retry_intent"].kind)
+    said = envelope(intent)["retry_intent"]
+    names = Permit.__dataclass_fields__.keys() - {"intent_hash", "expires_at"}
+    permit = Permit(
+        **{name: said[name] for name in names},
+        intent_hash=hashlib.sha256(b"\0" + intent.canonical).hexdigest(),
+        expires_at=said["permit_expires_at"],
+    )
     assert said["permit_expires_at"] <= said["expires_at"]
     assert envelope(result.delivery)["delivery"]["permit_hash"] == permit.hash
 

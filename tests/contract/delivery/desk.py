@@ -174,6 +174,7 @@ def permit_for(send: pb.RetrySend, expires_in: timedelta = timedelta(minutes=1))
     return Permit(
         execution_id=send.execution_id,
         intent_id=send.intent.id,
+        intent_hash=send.intent.record_hash.hex(),
         item_digest="d" * 64,
         delivery_id=send.key.delivery_id,
         audit_id=send.key.audit_id,

@@ -1,10 +1,19 @@
 """Claims whose outcome was lost on the way: each is settled, and nothing is sent again to find out."""
 
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
+import pytest
 from cavra.retry.v1 import retry_pb2 as pb
+from cavra_retry.execution import Executor, keep_reconciling
+from cavra_retry.peer import Delivery
+from cavra_service.keys import ServiceKeys
+from cavra_service.runtime import open_store
 from cavra_verify.kinds import BY_NOUN
 
+from tests.support.forger import Forger
 from tests.support.retry_desk import envelope
 
 
@@ -91,6 +100,80 @@ async def test_a_forged_outcome_is_not_recorded_and_keeps_no_other_waiting(
         record = (await retry.next_execution())["retry_execution_record"]
         assert record["skipped"] == "fenced", "the one that was never sent"
         assert len(await retry.raw(metadata_kind=BY_NOUN["execution_record"].kind)) == 1
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        "intent_id = 'gordackretryintent-nobodys'",
+        "executor_name = ''",
+        "claimed_at = 'then'",
+        "execution_id = 'no id'",
+    ],
+)
+async def test_a_claim_whose_rows_were_forged_keeps_no_other_waiting(opened: Any, forged: str) -> None:
+    retry = await opened()
+    retry.fake.lose_answers = True
+    async with retry.running():
+        for provider in ("chat", "hook"):
+            await retry.fail(provider)
+        plan = await retry.plan()
+        for provider in ("chat", "hook"):
+            await retry.acknowledge(plan, provider=provider)
+        approval = await retry.plan_approval()
+        for provider in ("chat", "hook"):
+            await retry.decide(approval, provider=provider)
+        await retry.run()
+    Forger(retry.settings, "retry").sql(f"UPDATE executions SET {forged} WHERE provider = 'chat'")
+    async with retry.running():
+        record = (await retry.next_execution())["retry_execution_record"]
+        assert (record["provider"], record["skipped"]) == ("hook", "fenced"), "the one that was never sent"
+
+
+async def test_what_another_process_claimed_is_settled_by_the_second_look_that_sees_it(opened: Any) -> None:
+    retry = await opened()
+    retry.fake.lose_answers = True
+    async with retry.running(), looking(retry) as look:
+        await retry.fail()
+        await retry.approved()
+        await look()
+        await retry.run()
+        await look()
+        assert await retry.raw(metadata_kind=BY_NOUN["execution_record"].kind) == []
+        await look()
+        assert len(await retry.raw(metadata_kind=BY_NOUN["execution_record"].kind)) == 1
+
+
+async def test_two_looks_fall_into_every_interval(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        looks.append(seconds)
+        if len(looks) == 4:
+            raise asyncio.CancelledError
+
+    async def job() -> None:
+        """A look."""
+
+    monkeypatch.setattr(asyncio, "sleep", sleep)
+    with pytest.raises(asyncio.CancelledError):
+        await keep_reconciling([job], 15.0)
+    assert looks == [7.5] * 4
+
+
+@asynccontextmanager
+async def looking(retry: Any) -> AsyncIterator[Callable[[], Awaitable[None]]]:
+    """A further process's look for lost outcomes, on the same store."""
+    settings = retry.settings
+    trust = settings.identity / "trust"
+    store = await open_store(settings, "retry", ["cavra_retry.store"])
+    try:
+        async with retry.installation.channel(settings.delivery_address) as channel:
+            peer = retry.installation.caller("service:retry", "service")
+            delivery = Delivery(channel, peer, ServiceKeys(trust / "delivery.pub"))
+            yield Executor(store, delivery, ServiceKeys(trust / "retry.pub"), retry.clock).reconcile
+    finally:
+        await store.close()
 
 
 async def test_what_delivery_is_still_sending_is_asked_for_again(opened: Any, monkeypatch: Any) -> None:

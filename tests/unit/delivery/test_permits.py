@@ -16,6 +16,7 @@ SIGNER = Signer.of(Ed25519PrivateKey.from_private_bytes(bytes(range(32))))
 ASKED = Permit(
     execution_id="gordackretryexec-1",
     intent_id="gordackretryintent-1",
+    intent_hash="e" * 64,
     item_digest="",
     delivery_id="gordackdelivery-1",
     audit_id="gordackaudit-1",
@@ -49,6 +50,7 @@ def test_a_permit_ends_five_seconds_after_its_time(late: timedelta, refusal: str
     [
         {"execution_id": "gordackretryexec-2"},
         {"intent_id": "gordackretryintent-2"},
+        {"intent_hash": "d" * 64},
         {"delivery_id": "gordackdelivery-2"},
         {"audit_id": "gordackaudit-2"},
         {"provider": "chat"},

@@ -15,6 +15,7 @@ OTHER = Signer.of(Ed25519PrivateKey.from_private_bytes(bytes(range(1, 33))))
 PERMIT = Permit(
     execution_id="gordackretryexec-1",
     intent_id="gordackretryintent-1",
+    intent_hash="e" * 64,
     item_digest="a" * 64,
     delivery_id="gordackdelivery-1",
     audit_id="gordackaudit-1",

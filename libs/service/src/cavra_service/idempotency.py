@@ -5,8 +5,8 @@ command notes in the same transaction which records it wrote, and fails if the k
 took place:
 
 - nothing was written: the command runs again. No effect comes before its first commit, so there was none.
-- its records are there: the answer is made from them (`resumption`) and from what the command has said `beside` them, and nothing runs or
-  is sent again.
+- its records are there: the answer is made from them (`resumption`), from what the command has said `beside` them, and from what a peer has
+  recorded of it (`Completion`), and nothing runs or is sent again.
 - it wrote, and not all of that: it runs again. Today that is a worker run of which the retry plan stands without a run: a second plan is
   written, and nothing had been claimed.
 
@@ -20,11 +20,12 @@ it holds is taken from it as after a crash, and if it does still run, its next c
 import asyncio
 import hashlib
 import re
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any, Final, Self
 
 import structlog
@@ -50,6 +51,12 @@ _LOOKS: Final = 5
 
 Command = Callable[[], Awaitable[Any]]
 """Runs an RPC and gives its response message."""
+
+Completion = Callable[[Any, Any], Awaitable[None]]
+"""(request, response): adds to a response that was made from this log's records what another log holds of the command.
+
+It may ask a peer again for what that does once. Raises Refused `in_progress` while the command still goes on.
+"""
 
 log = structlog.get_logger()
 
@@ -96,21 +103,30 @@ class Asked:
     """SHA-256 over who asks, the RPC and the key: the store never holds a key itself."""
     request_hash: bytes
     method: str
+    request: Any
+    """The RPC's message."""
 
     @classmethod
     def of(cls, actor: Actor, method: str, key: str, request: Any) -> Self:
         """What `actor` asks with `key`; `request` is the RPC's message."""
         scope = canonical(["cavra-idempotency-key", actor.iss, actor.sub, method, key])
         body = request.SerializeToString(deterministic=True)
-        return cls(hashlib.sha256(scope).digest(), hashlib.sha256(body).digest(), method)
+        return cls(hashlib.sha256(scope).digest(), hashlib.sha256(body).digest(), method, request)
 
 
 class Keys:
     """The keys that one service knows, in its store."""
 
-    def __init__(self, store: Store, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        clock: Callable[[], datetime],
+        completions: Mapping[str, Completion] = MappingProxyType({}),
+    ) -> None:
+        """`completions`: of the methods that need one, by their full name."""
         self._store = store
         self._clock = clock
+        self._completions = completions
         self._running: dict[str, asyncio.Task[bytes]] = {}
 
     async def answer(self, asked: Asked, command: Command) -> bytes:
@@ -194,6 +210,8 @@ class Keys:
             taken = {"holder": holder, "from_holder": row["holder"], "written": row["written"]}
             await self._change("take_over_idempotency_key", asked, expect=1, **taken)
             return None
+        if asked.method in self._completions:
+            await self._completions[asked.method](asked.request, response)
         found: bytes = response.SerializeToString()
         await self._change("answer_idempotency_key", asked, expect=1, holder=row["holder"], response=found)
         return found

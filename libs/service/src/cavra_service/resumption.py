@@ -49,8 +49,8 @@ async def answer_of_records(store: Store, method: str, written: Iterable[str], s
 
     `said` is a serialized response with the fields that no record holds. A send under way is recorded by its service, at the latest when
     that starts again: until then this raises Refused `in_progress`.
-    Left empty is RunWorker's `results` (executions are found by the run's id), and DeliverHealthAlert's `health` and `delivery`, with
-    `success` false when there was something to send (nobody knows here whether it was).
+    What lies in another service's log is left empty: RunWorker's `results`, and DeliverHealthAlert's `delivery`, with `success` false when
+    there was something to send.
     """
     rows = [row for one in written if (row := await store.row("record", id=one)) is not None]
     response = _response_class(method).FromString(said)

@@ -2,7 +2,7 @@
 
 import base64
 import binascii
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from hashlib import sha256
 from typing import Any, Final
 
@@ -15,10 +15,12 @@ _SCHEMA: Final = "cavra.permit.v1"
 
 @dataclass(frozen=True, slots=True)
 class Permit:
-    """Leave to send exactly this, once. All of it stands in the intent that it is given for: who holds that can make it up again."""
+    """Leave to send exactly this, once. It can be made up again from the bytes of the intent that it is given for."""
 
     execution_id: str
     intent_id: str
+    intent_hash: str
+    """The intent's record hash, 64 hex digits: no other intent of this id is a cause of the send."""
     item_digest: str
     """What approvers consented to, 64 hex digits."""
     delivery_id: str
@@ -36,12 +38,16 @@ class Permit:
     @property
     def payload(self) -> bytes:
         """What is signed: canonical JSON."""
-        return canonical({"schema_version": _SCHEMA, **asdict(self)})
+        said = {name: getattr(self, name) for name in _NAMES}
+        return canonical({"schema_version": _SCHEMA, **said})
 
     @property
     def hash(self) -> str:
         """SHA-256 of the payload, 64 hex digits: how evidence names it."""
         return sha256(self.payload).hexdigest()
+
+
+_NAMES: Final = tuple(one.name for one in fields(Permit))
 
 
 def sign_permit(permit: Permit, signer: Signer) -> bytes:
@@ -73,9 +79,9 @@ def open_permit(envelope: bytes, public: bytes) -> Permit:
     # The type is the one expected here, never the one that the envelope claims.
     verify_signature(public, signed, PERMIT_TYPE, payload)
     try:
-        fields: dict[str, Any] = parse(payload)
-        if fields.pop("schema_version") != _SCHEMA:
+        said: dict[str, Any] = parse(payload)
+        if said.pop("schema_version") != _SCHEMA:
             raise SignatureError("got a permit of another version")
-        return Permit(**fields)
+        return Permit(**said)
     except (ValueError, KeyError, TypeError):
         raise SignatureError("got a signed text that is no permit") from None

@@ -63,6 +63,7 @@ class Claim:
         return Permit(
             execution_id=self.execution_id,
             intent_id=self.intent.id,
+            intent_hash=self.intent.record_hash or "",
             item_digest="",
             delivery_id=delivery_id,
             audit_id=audit_id,

@@ -20,7 +20,7 @@ from cavra_retry.background import working
 from cavra_retry.execution import Executor, OwnedTasks, keep_reconciling
 from cavra_retry.peer import Delivery
 from cavra_retry.resolutions import Resolver
-from cavra_retry.rpc import retry_servicer
+from cavra_retry.rpc import completions, retry_servicer
 from cavra_retry.rpc.base import Parts
 from cavra_retry.settings import RetrySettings
 
@@ -42,15 +42,16 @@ async def start(settings: Settings, clock: Callable[[], datetime] = utc_now) -> 
         caller = Caller(lambda: service_token(own, _NAME), own.call_timeout_seconds)
         trust = own.identity / "trust"
         delivery = Delivery(channel, caller, ServiceKeys(trust / "delivery.pub"))
-        executor = Executor(store, delivery, ServiceKeys(trust / "retry.pub"), clock)
-        resolver = Resolver(store, delivery, clock)
+        own_keys = ServiceKeys(trust / "retry.pub")
+        executor = Executor(store, delivery, own_keys, clock)
+        resolver = Resolver(store, delivery, own_keys, clock)
         parts = Parts(store, delivery, own, executor, resolver, tasks, clock)
         jobs = (executor.reconcile, resolver.tell)
         reconciling = asyncio.create_task(keep_reconciling(jobs, own.reconcile_interval_seconds))
         stack.push_async_callback(_cancelled, reconciling)
         address = f"{own.host}:{own.retry_port}"
         servicers = [retry_servicer(parts), evidence]
-        sent_keys = Keys(store, clock)
+        sent_keys = Keys(store, clock, completions(parts))
         credentials = server_credentials(own)
         open_to_all = PUBLIC_LOG if own.public_log else frozenset()
         async with (

@@ -51,7 +51,6 @@ _EXPLAINED = 50
 class Executed:
     """One live retry."""
 
-    claim: Claim
     sent: Sent | None
     """What delivery answered; None while that is not known here."""
     execution: evidence.Record | None
@@ -208,8 +207,11 @@ class Executor:
         return await self._store.commit(Commit([*intents, run], statements, gauges))
 
     def _permit(self, claim: Claim, lasts: timedelta, intent: Entry) -> Permitted:
-        signed = sign_permit(permit(claim, claim.permitted_until(lasts)), self._store.signer)
-        return Permitted(claim, Cause(intent.id, intent.kind, intent.record_hash.hex()), signed)
+        intent_hash = intent.record_hash.hex()
+        given = permit(claim, intent_hash, claim.permitted_until(lasts))
+        return Permitted(
+            claim, Cause(intent.id, intent.kind, intent_hash), sign_permit(given, self._store.signer)
+        )
 
     def _claim(self, request: RunRequest, item: Item) -> Claim:
         taken = replace(item, state=advance(item.state, "claim"), version=item.version + 1)
@@ -302,31 +304,31 @@ class Executor:
 
     async def _send(self, permitted: Sequence[Permitted], sending: Sending) -> list[Executed]:
         """Send all claims in one stream and record each outcome as it arrives."""
-        results = {one.claim.execution_id: Executed(one.claim, None, None) for one in permitted}
-        recording: list[asyncio.Task[Executed]] = []
+        claims = {one.claim.execution_id: one.claim for one in permitted}
+        recording: dict[str, asyncio.Task[Executed]] = {}
         try:
             if permitted:
                 await fault("retry.permitted")
                 # Outcomes are recorded beside each other, so that those which arrive together share an fsync.
                 async for sent in self._delivery.send(permitted, sending):
-                    claim = results[sent.execution_id].claim
-                    recording.append(asyncio.create_task(self._executed(claim, sent)))
+                    work = self._executed(claims[sent.execution_id], sent)
+                    recording[sent.execution_id] = asyncio.create_task(work)
         except Refused as refused:
             log.warning("outcomes_lost", reason=refused.reason, executions=len(permitted))
         except SignatureError:
             log.error("outcomes_not_signed_by_delivery", executions=len(permitted))
         finally:
             try:
-                results |= {one.claim.execution_id: one for one in await asyncio.gather(*recording)}
+                await asyncio.gather(*recording.values())
             finally:
-                self._under_way -= results.keys()
-        return list(results.values())
+                self._under_way -= claims.keys()
+        return [recording[one].result() if one in recording else Executed(None, None) for one in claims]
 
     async def _executed(self, claim: Claim, sent: Sent) -> Executed:
         await fault("retry.answered")
         execution = await self.settle(claim, sent.outcome)
         await fault("retry.executed")
-        return Executed(claim, sent, execution)
+        return Executed(sent, execution)
 
     async def settle(self, claim: Claim, outcome: Outcome) -> evidence.Record:
         """Record what became of a claim, once; a second outcome answers with what is recorded."""
@@ -341,6 +343,22 @@ class Executor:
                 raise
             return record_of_row(row, self._store.origin)
         return record_of_entry(entries[0], self._store.origin)
+
+    async def results(self, run_id: str) -> list[Executed]:
+        """What became of a run's retries, in the order it chose them. Refuses `in_progress` while one has no outcome.
+
+        That comes within a reconcile interval of a crash. Asking delivery for it here would fence what another process is about to send.
+        """
+        rows = await self._store.rows("executions_of_run", run_id=run_id)
+        if any(row["state"] == "claimed" for row in rows):
+            raise Refused("in_progress", "a retry of the run has no recorded outcome yet", "idempotency-key")
+        ids = [row["execution_id"] for row in rows]
+        sent = {one.execution_id: one async for one in self._delivery.settle(ids)}
+        records = await self._store.each("record", [{"id": one} for one in ids])
+        return [
+            Executed(sent.get(one), record_of_row(found[0], self._store.origin))
+            for one, found in zip(ids, records, strict=True)
+        ]
 
     async def reconcile(self) -> None:
         """Settle the claims that have no outcome and are not under way here.
@@ -357,7 +375,14 @@ class Executor:
         self._seen = set(claims)
         if due:
             async for sent in self._delivery.settle(due):
-                await self.settle(claims[sent.execution_id], sent.outcome)
+                await self._settle_alone(claims[sent.execution_id], sent.outcome)
+
+    async def _settle_alone(self, claim: Claim, outcome: Outcome) -> None:
+        """A claim whose record can't be made (its rows were forged) must not keep the others waiting."""
+        try:
+            await self.settle(claim, outcome)
+        except ValueError as error:
+            log.error("claim_not_settled", execution_id=claim.execution_id, error=type(error).__name__)
 
 
 async def keep_reconciling(jobs: Sequence[Callable[[], Awaitable[None]]], interval_seconds: float) -> None:

@@ -18,8 +18,10 @@ _SHARED = ("execution_id", "delivery_id", "audit_id", "provider", "attempt_numbe
 def permit_of(intent: Item) -> Permit:
     """The permit that was given for an intent."""
     body = intent.body
-    names = (name for name in Permit.__dataclass_fields__ if name != "expires_at")
-    return Permit(**{name: body[name] for name in names}, expires_at=body["permit_expires_at"])
+    names = (name for name in Permit.__dataclass_fields__ if name not in ("intent_hash", "expires_at"))
+    return Permit(
+        **{name: body[name] for name in names}, intent_hash=intent.hash, expires_at=body["permit_expires_at"]
+    )
 
 
 def _retries(chain: Chain) -> list[Item]:

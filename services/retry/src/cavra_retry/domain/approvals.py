@@ -367,5 +367,6 @@ def record_decision(
         attempt_number=item.attempt_number,
         controls=controls,
     )
-    causes = (Cause(approval_plan_id, ApprovalPlan.KIND.kind), *item.review.causes)
+    plans = dict.fromkeys((approval_plan_id, item.opened_plan_id))
+    causes = (*(Cause(one, ApprovalPlan.KIND.kind) for one in plans), *item.review.causes)
     return Draft(record, actor, causes=causes, trace_ids=(item.key.delivery_id,))

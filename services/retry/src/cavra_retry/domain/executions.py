@@ -44,12 +44,13 @@ class Outcome:
     """The connector delivery with its hash; None when skipped."""
 
 
-def permit(claim: Claim, until: datetime) -> Permit:
-    """Leave to send what was claimed, until then."""
+def permit(claim: Claim, intent_hash: str, until: datetime) -> Permit:
+    """Leave to send what was claimed by the intent of this record hash, until then."""
     item = claim.item
     return Permit(
         execution_id=claim.execution_id,
         intent_id=claim.intent_id,
+        intent_hash=intent_hash,
         item_digest=item.digest,
         delivery_id=item.key.delivery_id,
         audit_id=item.key.audit_id,

@@ -4,12 +4,14 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from cavra.retry.v1 import retry_pb2 as pb
+from cavra_evidence.draft import Actor
 from cavra_evidence.ids import new_id
 from cavra_evidence.log import Entry
 from cavra_evidence.records.delivery import ConnectorDelivery
 from cavra_evidence.records.retry import HealthAlertAck, HealthAlertPlan, RetryPlan, WorkerRun
 from cavra_evidence.refusal import Refusal
 from cavra_evidence.times import moment
+from cavra_service.idempotency import beside
 from cavra_service.identity import caller
 from cavra_service.store.deciding import decided
 from cavra_service.store.protocol import Commit
@@ -72,37 +74,54 @@ class HealthAlerts(Topic):
             actor,
             self._parts.clock(),
         )
-        work = self._alert(asked, health, eligible, tries)
-        response = await self._parts.tasks.finish(work)
-        response.health.CopyFrom(await self._wire(health))
+        # Its report is of this moment: no record holds it.
+        response = pb.DeliverHealthAlertResponse(health=await self._wire(health))
+        beside(response)
+        await self._parts.tasks.finish(self._alert(response, asked, health, eligible, tries))
         return response
 
+    async def complete_alert(
+        self, request: pb.DeliverHealthAlertRequest, response: pb.DeliverHealthAlertResponse
+    ) -> None:
+        """Add what became of an alert: delivery sends a plan once, whoever asks again."""
+        work = self._send_alert(response, caller().actor, sending(request))
+        await self._parts.tasks.finish(work)
+
     async def _alert(
-        self, asked: AlertRequest, health: Health, eligible: Sequence[str], tries: Sending
-    ) -> pb.DeliverHealthAlertResponse:
-        """Make the plan durable, then send it. Who was not reached is told again next time."""
+        self,
+        response: pb.DeliverHealthAlertResponse,
+        asked: AlertRequest,
+        health: Health,
+        eligible: Sequence[str],
+        tries: Sending,
+    ) -> None:
+        """Make the plan durable, then send it."""
         store = self._parts.store
-        entry, plan = await decided(
-            self._parts.store, "alerts", lambda: self._keep_alert(asked, health, eligible)
-        )
-        record, chosen = record_of_entry(entry, store.origin), plan.selected_providers
+        entry = await decided(store, "alerts", lambda: self._keep_alert(asked, health, eligible))
+        response.plan.CopyFrom(record_of_entry(entry, store.origin))
+        await self._send_alert(response, asked.actor, tries)
+
+    async def _send_alert(
+        self, response: pb.DeliverHealthAlertResponse, actor: Actor, tries: Sending
+    ) -> None:
+        """Send the response's plan, and say what became of it. Who was not reached is told again next time."""
+        plan = HealthAlertPlan.read(response.plan.canonical)
+        chosen, arrived = plan.selected_providers, set[str]()
         if not chosen:
-            return pb.DeliverHealthAlertResponse(plan=record, success=True)
-        arrived: set[str] = set()
+            response.success = True
+            return
         try:
-            sent = await self._parts.delivery.send_alert(record, health.health_id, chosen, asked.actor, tries)
+            delivery = self._parts.delivery
+            sent = await delivery.send_alert(response.plan, plan.health_id, chosen, actor, tries)
             parts = ConnectorDelivery.read(sent.delivery.canonical).deliveries
             arrived = {part.provider for part in parts if part.success}
         finally:
             missed = [name for name in chosen if name not in arrived]
-            await store.commit(Commit(statements=alerts.forget_sends(plan.plan_id, health.cause, missed)))
-        return pb.DeliverHealthAlertResponse(
-            plan=record, delivery=sent.delivery, success=sent.success, event_id=sent.event_id
-        )
+            await self._parts.store.commit(Commit(statements=alerts.forget_sends(plan.plan_id, missed)))
+        response.delivery.CopyFrom(sent.delivery)
+        response.success, response.event_id = sent.success, sent.event_id
 
-    async def _keep_alert(
-        self, asked: AlertRequest, health: Health, eligible: Sequence[str]
-    ) -> tuple[Entry, HealthAlertPlan]:
+    async def _keep_alert(self, asked: AlertRequest, health: Health, eligible: Sequence[str]) -> Entry:
         store = self._parts.store
         sent = await alerts.last_sent(store, health.cause, eligible)
         draft, plan = plan_alert(asked, health, eligible, sent)
@@ -116,7 +135,7 @@ class HealthAlerts(Topic):
                 },
             )
         )
-        return entries[0], plan
+        return entries[0]
 
     async def _eligible(self, providers: Sequence[str]) -> list[str]:
         """The connectors that an alert may go to. Refuses `provider_not_configured`."""

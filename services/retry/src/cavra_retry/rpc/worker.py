@@ -54,6 +54,11 @@ class Worker(Topic):
         results = [_result(index, one) for index, one in enumerate(ran.results)]
         return pb.RunWorkerResponse(run=ran.run, retry_plan=ran.plan, results=results)
 
+    async def complete_run(self, request: pb.RunWorkerRequest, response: pb.RunWorkerResponse) -> None:
+        """Add what became of a run's retries. Refuses `in_progress` while one has no outcome."""
+        executed = await self._parts.executor.results(response.run.id)
+        response.results.extend(_result(index, one) for index, one in enumerate(executed))
+
     async def ResolveExecution(
         self, request: pb.ResolveExecutionRequest, context: Any
     ) -> pb.ResolveExecutionResponse:

@@ -27,12 +27,9 @@ def keep_plan(plan: HealthAlertPlan, cause: str, suppressed_since: datetime) -> 
     return statements
 
 
-def forget_sends(plan_id: str, cause: str, providers: Sequence[str]) -> list[Statement]:
+def forget_sends(plan_id: str, providers: Sequence[str]) -> list[Statement]:
     """What did not arrive suppresses nothing."""
-    return [
-        Statement("forget_alert_send", {"provider": name, "cause": cause, "plan_id": plan_id})
-        for name in providers
-    ]
+    return [Statement("forget_alert_send", {"provider": name, "plan_id": plan_id}) for name in providers]
 
 
 async def last_sent(store: Store, cause: str, providers: Iterable[str]) -> dict[str, datetime]:

@@ -5,8 +5,9 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+import structlog
 from cavra_evidence.draft import Actor, Cause
-from cavra_evidence.records.retry import ItemPolicy, ItemState
+from cavra_evidence.records.retry import ExecutionRecord, ItemPolicy, ItemState
 from cavra_evidence.times import moment, text
 from cavra_service.store.protocol import Row, Statement, Store
 
@@ -14,6 +15,8 @@ from cavra_retry.domain.executions import Claim, Status
 from cavra_retry.domain.failures import Content, FailureKey
 from cavra_retry.domain.items import ENDED, Decision, Item, Person, Review, Standing
 from cavra_retry.domain.resolutions import Execution
+
+log = structlog.get_logger()
 
 
 def open_item(item: Item) -> Statement:
@@ -206,24 +209,24 @@ def settle(execution_id: str, status: Status) -> Statement:
 async def claims_without_outcome(store: Store) -> list[Claim]:
     """Claims whose outcome is not recorded, oldest first."""
     found = []
-    rows = await store.rows("claimed_executions")
-    items = {one.item_id: one for one in await full(store, [row["item_id"] for row in rows])}
-    for row in rows:
-        claimed = items.get(row["item_id"])
-        # Between the two reads the outcome may have come.
-        if claimed is not None and claimed.state == "claimed":
-            executor = Actor(row["executor_iss"], row["executor_sub"], row["executor_name"])
-            found.append(
-                Claim(
-                    row["execution_id"],
-                    row["intent_id"],
-                    row["run_id"],
-                    claimed,
-                    executor,
-                    moment(row["claimed_at"]),
-                )
-            )
+    for row in await store.rows("claimed_executions"):
+        try:
+            item = await full(store, [row["item_id"]])
+            # Between the two reads the outcome may have come.
+            found += [_claim(row, one) for one in item if one.state == "claimed"]
+        except (ValueError, TypeError) as error:
+            # Rows that no code of ours has written must not keep the others waiting.
+            log.error("claim_unreadable", execution_id=row["execution_id"], error=type(error).__name__)
     return found
+
+
+def _claim(row: Row, item: Item) -> Claim:
+    executor = Actor(row["executor_iss"], row["executor_sub"], row["executor_name"])
+    # It names a record; delivery refuses a whole look that asks for anything else.
+    Cause(row["execution_id"], ExecutionRecord.KIND.kind)
+    return Claim(
+        row["execution_id"], row["intent_id"], row["run_id"], item, executor, moment(row["claimed_at"])
+    )
 
 
 async def execution(store: Store, execution_id: str) -> Execution | None:

@@ -146,12 +146,12 @@ VALUES (:item_id, :position, :decision_id, :state, :iss, :sub, :name, :decided_a
 -- Decisions on one item, oldest first.
 SELECT decision_id, state, iss, sub, name, decided_at FROM item_decisions WHERE item_id = :item_id ORDER BY position;
 
--- name: signed_decisions
--- Every decision on failures of a delivery, as the log has it, oldest first.
-SELECT r.id, r.idx, r.canonical, r.signature FROM terms d
-JOIN terms k ON k.name = 'metadata_kind' AND k.value = :kind AND k.idx = d.idx
-JOIN records r ON r.idx = d.idx
-WHERE d.name = 'delivery_id' AND d.value = :delivery_id ORDER BY d.idx;
+-- name: trace_records
+-- The records of a trace that can be found, oldest first, and the number of the last one in its chain.
+SELECT r.id, r.kind, h.seq AS head FROM chain_heads h
+JOIN terms t ON t.name = 'trace' AND t.value = h.trace_id
+JOIN records r ON r.idx = t.idx
+WHERE h.trace_id = :trace_id ORDER BY t.idx;
 
 -- name: add_refusal
 -- Keep that a refusal is recorded; a second one of the same item, person and reason is none.
@@ -176,6 +176,10 @@ WHERE state = 'claimed' ORDER BY execution_id;
 -- name: execution_of_item
 -- The execution that claimed an item.
 SELECT execution_id, executor_iss, executor_sub FROM executions WHERE item_id = :item_id;
+
+-- name: executions_of_run
+-- What a run claimed, in the order it was chosen.
+SELECT execution_id, state FROM executions WHERE run_id = :run_id ORDER BY execution_id;
 
 -- name: execution
 -- One execution, and what resolved it.
@@ -234,7 +238,7 @@ WHERE alert_sends.sent_at <= :unless_after;
 
 -- name: forget_alert_send
 -- A telling that did not arrive suppresses nothing.
-DELETE FROM alert_sends WHERE provider = :provider AND cause = :cause AND plan_id = :plan_id;
+DELETE FROM alert_sends WHERE provider = :provider AND plan_id = :plan_id;
 
 -- name: open_items
 -- What is open, and the log's size at that moment (one row without an item if nothing is): items, and claims without an outcome.
