@@ -18,6 +18,8 @@ from tests.support.receiver import Receiver
 
 R = "/runtime/go-pilot/rollback-drill-notifications"
 AD = R + "/acknowledgements/audit-delivery"
+POLICY = {"retry_policy": {"allow_immediate_retry": True}}
+IMMEDIATE = {"execute": True, **POLICY}
 PEOPLE = {"olga": "operator", "oscar": "operator", "anna": "approver", "axel": "auditor"}
 
 
@@ -144,6 +146,54 @@ async def test_a_failed_delivery_is_retried_once_and_its_connector_recovered(
 
     await the_trace_tells_the_story(console, trace)
     await the_dashboard_counts_it(console)
+
+
+@pytest.mark.parametrize("outcome", ["delivered", "not_delivered"])
+async def test_what_nobody_knows_is_said_by_somebody_who_did_not_execute_it(
+    console: Console, receiver: Receiver, outcome: str
+) -> None:
+    receiver.status = 503
+    failed = await console.post("olga", AD, provider="webhook", retries=0)
+    await an_approval(console)
+    receiver.hold = asyncio.Event()
+    ran = await console.post("olga", AD + "/worker-run", **IMMEDIATE, retries=0, timeout_seconds=1)
+    receiver.hold.set()
+    (result,) = ran["retry_results"]
+    execution_id = result["execution_record"]["execution_id"]
+    assert result["execution_record"]["execution_status"] == "unknown"
+    (left,) = (await console.post("olga", AD + "/worker-run", execute=False))["run"]["follow_up_actions"]
+    assert (left["action"], left["reason"]) == ("resolve_unknown_outcome", "outcome_unknown")
+
+    resolutions = f"{AD}/retry-executions/{execution_id}/resolutions"
+    said = {"outcome": outcome, "external_ref": "OPS-7"}
+    status, problem = await console.call("olga", "POST", resolutions, said)
+    assert (status, problem["reason"]) == (403, "self_resolution")
+    status, problem = await console.call("anna", "POST", resolutions, said)
+    assert (status, problem["reason"]) == (403, "role_required")
+    resolution = (await console.post("oscar", resolutions, **said))["resolution"]
+    assert (resolution["outcome"], resolution["basis"]) == (outcome, "asserted")
+    status, problem = await console.call("oscar", "POST", resolutions, said)
+    assert (status, problem["reason"]) == (409, "invalid_transition")
+
+    plan = (await console.post("olga", AD + "/retry-plan", **POLICY))["plan"]
+    assert plan["retryable_count"] == (0 if outcome == "delivered" else 1)
+    playbook = (await console.post("olga", AD + "/connector-recovery-playbook"))["playbook"]
+    closures = f"{AD}/connector-recovery-playbooks/{playbook['playbook_id']}/closures"
+    closing = {"provider": "webhook", "verification_refs": [execution_id]}
+    status, problem = await console.call("oscar", "POST", closures, closing)
+    assert (status, problem["reason"]) == (409, "verification_required"), "an assertion verifies nothing"
+    trace = await console.get(f"{R}?trace={failed['delivery_plan']['delivery_id']}")
+    assert resolution["resolution_id"] in {one["session_id"] for one in trace["items"]}
+
+
+async def an_approval(console: Console) -> None:
+    """The only open failure, reviewed and approved."""
+    plan = (await console.post("olga", AD + "/retry-plan", **POLICY))["plan"]
+    acknowledgements = f"{AD}/retry-plans/{plan['retry_plan_id']}/acknowledgements"
+    await console.post("oscar", acknowledgements, provider="webhook")
+    approval = (await console.post("olga", AD + "/retry-execution-approval-plan"))["plan"]
+    decisions = f"{AD}/retry-execution-approval-plans/{approval['approval_plan_id']}/decisions"
+    assert (await console.post("anna", decisions, provider="webhook"))["decision"]["item_state"] == "approved"
 
 
 async def the_trace_tells_the_story(console: Console, trace: str) -> None:
