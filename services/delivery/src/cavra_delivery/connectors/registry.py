@@ -104,14 +104,17 @@ class Registry:
             log.warning("connector_entry_unusable", connector=name, problem=entry)
             return Configured(name, named, True, None)
         kind = entry.kind or named
-        match kind:
-            case "archive":
-                made: Connector = ArchiveConnector(name, entry)
-            case "email":
-                made = EmailConnector(name, entry)
-            case _:
-                made = HttpConnector(name, kind, entry, self._sender)
-        return Configured(name, kind, entry.enabled, made)
+        return Configured(name, kind, entry.enabled, connector_of(name, kind, entry, self._sender))
+
+
+def connector_of(name: str, kind: str, entry: ConnectorConfig, sender: HttpSender) -> Connector:
+    """The connector that a usable entry describes."""
+    match kind:
+        case "archive":
+            return ArchiveConnector(name, entry)
+        case "email":
+            return EmailConnector(name, entry)
+    return HttpConnector(name, kind, entry, sender)
 
 
 def fingerprint(key: bytes, destination: Destination) -> bytes:
