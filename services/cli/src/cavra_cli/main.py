@@ -18,6 +18,7 @@ from cavra_service.settings import Settings
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
+from cavra_cli import connectors
 from cavra_cli import demo as walk
 from cavra_cli.health import probe
 from cavra_cli.running import LOG_REFUSED, StartError, announce, everything, one, until_stopped
@@ -31,6 +32,7 @@ keys = typer.Typer(no_args_is_help=True, help="Keys that logs speak by. The serv
 app.add_typer(keys, name="key")
 logs = typer.Typer(no_args_is_help=True, help="Logs that do not start. The service is stopped meanwhile.")
 app.add_typer(logs, name="log")
+app.add_typer(connectors.app, name="connectors")
 
 DataDir = Annotated[
     Path | None,
