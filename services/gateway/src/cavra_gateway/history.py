@@ -147,7 +147,7 @@ def _history(listing: Listing, query: Page, items: list[Json], following: str | 
 
 async def _trace(session: Session, query: HistoryQuery, filters: Mapping[str, Any]) -> Json:
     """The records that share a trace with the named one: never transitive beyond that."""
-    named, sources = await _find(session, query.trace or "")
+    named, sources = await find(session, query.trace or "")
     traces = envelope(named)["trace_ids"] if named is not None else [query.trace]
     found: dict[str, Item] = {}
     if named is not None and not any(value is not None for value in filters.values()):
@@ -179,7 +179,7 @@ async def _all(listing: Listing) -> list[Item]:
     return items
 
 
-async def _find(session: Session, record_id: str) -> tuple[pb.Record | None, dict[str, str]]:
+async def find(session: Session, record_id: str) -> tuple[pb.Record | None, dict[str, str]]:
     """The record of that id, and which logs could not be asked for it. Its prefix may say which log holds it."""
     kind = kind_of_id(record_id)
     names = [kind.log] if kind and kind.log else list(NAMES)

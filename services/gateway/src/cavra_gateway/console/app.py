@@ -8,13 +8,13 @@ from fastapi import FastAPI, Request
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
-from cavra_gateway.console import actions, inbox, oidc, signin
+from cavra_gateway.console import actions, inbox, oidc, signin, trace
 from cavra_gateway.console.render import environment
 from cavra_gateway.console.route import HEADERS, told
 from cavra_gateway.console.static import Assets
 from cavra_gateway.session import Gateway
 
-ROUTERS: Final = (signin.router, oidc.router, inbox.router, *actions.ROUTERS)
+ROUTERS: Final = (signin.router, oidc.router, inbox.router, *actions.ROUTERS, trace.router)
 """Each topic's pages."""
 
 
