@@ -9,7 +9,7 @@ from cavra_verify.kinds import BY_NOUN
 from cavra_verify.policy import Policy
 from cavra_verify.signatures import RECORD_TYPE
 
-from tests.support.bundles import Forger, checkpoint_of, forged, size_after
+from tests.support.bundles import Forger, checkpoint_of, first, forged, size_after
 from tests.support.closed_chain import SERVICES, ClosedChain, Kept, KeptLog
 
 
@@ -205,3 +205,21 @@ def test_a_checkpoint_by_no_pinned_key_ends_the_replay(chain: ClosedChain, polic
     audit.replay(log.origin, entries(log), checkpoint_of(log, signer=other.signer))
     report = audit.report()
     assert (report.logs[0].tree_size, report.violations.count, report.exit_code) == (0, 1, 1)
+
+
+def test_logs_that_grow_while_they_are_read_are_held_against_each_other_as_far_as_they_were(
+    chain: ClosedChain, policy: Policy
+) -> None:
+    """Delivery is read first, and retry goes on to a send that delivery's checkpoint does not cover."""
+    delivery, retry = chain.logs["delivery"], chain.logs["retry"]
+    early = first(delivery, size_after(delivery, "connector_delivery", -1) - 1)
+    before = size_after(retry, "execution_record", 0)
+
+    def report(settled: int | None) -> Report:
+        audit = Audit(policy)
+        audit.replay(delivery.origin, entries(early), checkpoint_of(early))
+        audit.replay(retry.origin, entries(retry), checkpoint_of(retry), settled=settled)
+        return audit.report()
+
+    assert (report(before).violations.listed, report(before).gaps.listed) == ([], [])
+    assert report(None).violations.count == 2

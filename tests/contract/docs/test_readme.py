@@ -17,6 +17,7 @@ from cavra_cli.main import app
 from cavra_delivery.settings import DeliverySettings
 from cavra_gateway.settings import GatewaySettings
 from cavra_retry.settings import RetrySettings
+from cavra_verify.verify import CLAIMS
 
 from tests.contract.docs.conftest import ROOT, environment, make
 
@@ -104,7 +105,8 @@ def test_the_demo_prints_what_the_readme_shows(demo: list[str]) -> None:
     [shown] = [block for block in blocks("text") if "Notify drill" in block]
     printed = [told(line) for line in demo if not line.startswith(".venv")]
     assert [told(line) for line in shown.splitlines()] == printed
-    assert printed[-1] == "The chain is closed, and every hash holds (SECONDS)."
+    assert printed[-1] == "The chain is closed and verified (SECONDS)."
+    assert printed[-3].endswith(f"verified offline by public keys alone: all {len(CLAIMS)} claims hold.")
     assert "make demo\n" in blocks("sh")
 
 
@@ -127,13 +129,14 @@ def test_the_commands_named_in_passing_exist() -> None:
 def test_every_other_block_runs_as_it_stands(tmp_path: Path) -> None:
     shell = Shell(tmp_path)
     [shown] = [block for block in blocks("text") if block.startswith("API")]
-    api, curl, apart = [block for block in blocks("sh") if not block.startswith("make ")]
+    api, curl, apart, audit = [block for block in blocks("sh") if not block.startswith("make ")]
     with shell.serving(api) as printed:
         assert printed == shell.here(shown).splitlines()
         answers = shell.run(curl)
         made, end = json.JSONDecoder().raw_decode(answers)
         history = json.loads(answers[end:])
         assert [one["session_id"] for one in history["items"]] == [made["audit_package"]["audit_id"]]
+        assert shell.run(audit).endswith("\nVERIFIED\n")
     with (
         shell.serving(apart) as printed,
         urllib.request.urlopen(f"http://127.0.0.1:{shell.ports['gateway']}/health") as health,

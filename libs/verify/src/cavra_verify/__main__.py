@@ -8,10 +8,8 @@ from pathlib import Path
 
 from cavra_verify.bundle import MOST_BYTES
 from cavra_verify.policy import PolicyError, read_policy
-from cavra_verify.verify import NOT_CHECKED, Verdict, verify
-
-_MARKS = {"holds": "holds    ", "refuted": "REFUTED  ", "unchecked": "unchecked"}
-_VERDICTS = {"holds": "VERIFIED", "refuted": "REFUTED", "unchecked": "COULD NOT CHECK"}
+from cavra_verify.telling import verdict_text
+from cavra_verify.verify import verify
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -25,29 +23,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"cavra-verify: {error}\n")
         return 2
     verdict = verify(data, policy, since)
-    text = json.dumps(verdict.document(), indent=2) if asked.json else told(verdict)
+    text = json.dumps(verdict.document(), indent=2) if asked.json else verdict_text(verdict)
     sys.stdout.write(text + "\n")
     return verdict.exit_code
-
-
-def told(verdict: Verdict) -> str:
-    """The verdict for people."""
-    lines = [f"Trace {_harmless(verdict.trace_id) or '(unreadable)'}", ""]
-    for judged in verdict.claims:
-        lines.append(f"  {_MARKS[judged.status]}  {judged.name:<12}  {judged.says}")
-        lines += [f"{'':<27}{_harmless(detail)}" for detail in judged.details]
-    lines += ["", "Shown:"]
-    lines += [
-        f"  {_harmless(origin)}: {count} records of the trace, complete up to size {size}"
-        for origin, count, size in verdict.heads
-    ]
-    lines += ["", "Not checked:", *(f"  - {one}" for one in NOT_CHECKED), "", _VERDICTS[verdict.status]]
-    return "\n".join(lines)
-
-
-def _harmless(text: str) -> str:
-    """`text` without what a terminal would obey: a forged record's words are printed as they are told, and are not to add a line."""
-    return text.encode("unicode_escape").decode("ascii")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -9,11 +9,12 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, Final
 
-from cavra_verify.canonical import CanonicalError, parse
+from cavra_verify.canonical import CanonicalError
 from cavra_verify.chain import opened
 from cavra_verify.kinds import BY_KIND, BY_NOUN, Kind
 from cavra_verify.merkle import Frontier, leaf_hash
 from cavra_verify.policy import PinnedLog, Policy
+from cavra_verify.shapes import Shapes
 from cavra_verify.signatures import RECORD_TYPE, SignatureError, verify_signature
 
 AUDIT_SCHEMA: Final = "cavra.audit-report.v1"
@@ -111,6 +112,8 @@ class _Replayed:
     """What of a log has to be remembered: about 150 bytes a record, and 250 a trace."""
 
     log: PinnedLog
+    settled: int
+    """Up to here other logs are to hold what this one names."""
     size: int = 0
     records: int = 0
     kinds: Counter[str] = field(default_factory=Counter)
@@ -126,9 +129,14 @@ class Audit:
     """Replays one log after another, then holds them against each other."""
 
     def __init__(self, policy: Policy, *, signatures: bool = True) -> None:
-        """`signatures`: whether each signed record's own signature is checked too. The checkpoint's always is, and covers them all."""
+        """`signatures`: whether each signed record's own signature is checked too.
+
+        The checkpoint's always is and covers the same bytes; but who appends to a running service's database, without its key, has the
+        service sign a checkpoint over that, and only the record's own signature tells.
+        """
         self._policy = policy
         self._signatures = signatures
+        self._shapes = Shapes()
         self._logs: dict[str, _Replayed] = {}
         self._violations = Findings()
         self._gaps = Findings()
@@ -136,19 +144,28 @@ class Audit:
         """Execution -> (item digest, completing decision)."""
         self._executions: dict[str, tuple[str, str]] = {}
         """Execution -> (status, delivery)."""
+        self._unsettled: set[str] = set()
+        """Executions, sent or told of, of which another log may not know yet."""
         self._sent: dict[str, tuple[str, str]] = {}
         """Execution -> (delivery, outcome)."""
 
     def replay(
-        self, origin: str, entries: Iterable[Entry], checkpoint: str, since: Sequence[str] = ()
+        self,
+        origin: str,
+        entries: Iterable[Entry],
+        checkpoint: str,
+        since: Sequence[str] = (),
+        settled: int | None = None,
     ) -> None:
         """Read one log from its first record up to its signed checkpoint.
 
-        `since` are checkpoints of the same log that the auditor kept: the log must have had their roots at their sizes. Raises KeyError
-        for an origin that the policy does not pin; all else is a finding.
+        `since` are checkpoints of the same log that the auditor kept: the log must have had their roots at their sizes. Logs that grow
+        meanwhile are of different moments: only records below `settled` (all, if it is not given) are held against other logs, so it is
+        a size that this one had before any of the checkpoints was made. Raises KeyError for an origin that the policy does not pin; all
+        else is a finding.
         """
         log = self._policy.logs[origin]
-        state = self._logs[origin] = _Replayed(log)
+        state = self._logs[origin] = _Replayed(log, 2**63 if settled is None else settled)
         try:
             head = opened(checkpoint, log)
             kept = {one.size: one.root for one in (opened(note, log) for note in since)}
@@ -182,12 +199,12 @@ class Audit:
 
     def _record(self, state: _Replayed, index: int, data: bytes, signature: bytes, digest: bytes) -> None:
         try:
-            document = parse(data)
+            document = self._shapes.parse(data)
             kind = BY_KIND[document["metadata_kind"]]
             self._links(state, index, document, digest)
             self._checks(state, index, document, kind)
             if kind.kind in _RECONCILED:
-                _RECONCILED[kind.kind](self, document, f"{state.log.origin} {index}")
+                _RECONCILED[kind.kind](self, document, f"{state.log.origin} {index}", index < state.settled)
         except CanonicalError as error:
             self._violations.add(f"{state.log.origin} {index}: {error}")
             return
@@ -223,7 +240,7 @@ class Audit:
                     self._violations.add(
                         f"{state.log.origin} {index}: got cause {cause['id']}, expected an earlier record"
                     )
-            else:
+            elif index < state.settled:
                 state.elsewhere.setdefault(service, set()).add(named)
         hashes.add(digest)
         chains, heads = document["chains"], state.heads
@@ -238,7 +255,7 @@ class Audit:
                 )
             heads[trace] = (seq + 1, digest.hex())
 
-    def _intent(self, document: Mapping[str, Any], where: str) -> None:
+    def _intent(self, document: Mapping[str, Any], where: str, settled: bool) -> None:
         body = document["retry_intent"]
         if body["execution_id"] in self._intents:
             self._violations.add(f"{where}: got a second intent of {body['execution_id']}")
@@ -246,22 +263,26 @@ class Audit:
         hash(claim)  # Texts, as they have to be: they are counted in the end.
         self._intents[body["execution_id"]] = claim
 
-    def _execution(self, document: Mapping[str, Any], where: str) -> None:
+    def _execution(self, document: Mapping[str, Any], where: str, settled: bool) -> None:
         body = document["retry_execution_record"]
         if body["execution_id"] in self._executions:
             self._violations.add(f"{where}: got a second record of {body['execution_id']}")
+        if not settled:
+            self._unsettled.add(body["execution_id"])
         self._executions[body["execution_id"]] = (body["execution_status"], body["delivery_metadata_id"])
 
-    def _delivery(self, document: Mapping[str, Any], where: str) -> None:
+    def _delivery(self, document: Mapping[str, Any], where: str, settled: bool) -> None:
         body = document["delivery"]
         execution_id = body["execution_id"]
         if not execution_id:
             return
         if execution_id in self._sent:
             self._violations.add(f"{where}: got a second delivery of {execution_id}")
+        if not settled:
+            self._unsettled.add(execution_id)
         self._sent[execution_id] = (body["session_id"], body["deliveries"][0]["outcome"])
 
-    def _loss(self, document: Mapping[str, Any], where: str) -> None:
+    def _loss(self, document: Mapping[str, Any], where: str, settled: bool) -> None:
         body = document["log_loss"]
         self._gaps.add(
             f"{where}: got a loss that somebody accepted ({body['finding']}): {body['signed_size']} records were signed,"
@@ -314,7 +335,7 @@ class Audit:
 
     def _reconcile_sends(self) -> None:
         for execution_id, (delivery_id, outcome) in self._sent.items():
-            if execution_id not in self._intents:
+            if execution_id not in self._intents and execution_id not in self._unsettled:
                 self._violations.add(f"delivery: got {delivery_id} sent without an intent of {execution_id}")
             told = self._executions.get(execution_id)
             if told is not None and told != (outcome, delivery_id):
@@ -322,7 +343,7 @@ class Audit:
                     f"retry: got {execution_id} told as {told[0]}, expected {outcome}, as {delivery_id} says"
                 )
         for execution_id, (status, delivery_id) in self._executions.items():
-            if delivery_id and execution_id not in self._sent:
+            if delivery_id and execution_id not in self._sent and execution_id not in self._unsettled:
                 self._violations.add(f"retry: got {execution_id} {status} without its delivery {delivery_id}")
 
 

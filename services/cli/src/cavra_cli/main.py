@@ -18,7 +18,7 @@ from cavra_service.settings import Settings
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
-from cavra_cli import connectors
+from cavra_cli import connectors, evidence
 from cavra_cli import demo as walk
 from cavra_cli.health import probe
 from cavra_cli.running import LOG_REFUSED, StartError, announce, everything, one, until_stopped
@@ -27,6 +27,7 @@ T = TypeVar("T")
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 tokens = typer.Typer(no_args_is_help=True, help="Tokens of the local issuer.")
+app.add_typer(evidence.app)
 app.add_typer(tokens, name="token")
 keys = typer.Typer(no_args_is_help=True, help="Keys that logs speak by. The service is stopped meanwhile.")
 app.add_typer(keys, name="key")

@@ -1,5 +1,6 @@
 """The walk: ten steps of three people, then the trace and the end state."""
 
+import json
 import sys
 import tempfile
 import time
@@ -7,6 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
+
+from cavra_service.policies import policy_document
+from cavra_service.settings import Settings
+from cavra_verify.policy import read_policy
+from cavra_verify.verify import verify
 
 from cavra_cli.demo import trace
 from cavra_cli.demo.installation import PEOPLE, Api, DemoFailure, installed
@@ -23,18 +29,19 @@ async def run(keep: Path | None) -> int:
         with _folder(keep) as folder:
             async with receiving() as receiver, installed(folder, receiver.url) as api:
                 _say(f"cavra api at {api.url}, receiver at {receiver.url}\n")
-                audit_id = await _walk(api, receiver)
+                audit_id, trace_id = await _walk(api, receiver)
                 records = await _show_trace(api, audit_id)
+                await _verify(api, folder, trace_id)
                 await _check_end_state(api, receiver, records)
     except DemoFailure as failure:
         print(f"\nThe demo failed: {failure}", file=sys.stderr)
         return 1
-    _say(f"\nThe chain is closed, and every hash holds ({time.monotonic() - started:.1f} s).")
+    _say(f"\nThe chain is closed and verified ({time.monotonic() - started:.1f} s).")
     return 0
 
 
-async def _walk(api: Api, receiver: Receiver) -> str:
-    """From a notification to a closure; gives the audit package's id."""
+async def _walk(api: Api, receiver: Receiver) -> tuple[str, str]:
+    """From a notification to a closure; gives the ids of the audit package and of its first delivery."""
     notified = await api.post("olivia", f"{R}/deliver")
     plan = notified["plan"]
     _step("Notify drill", "olivia", f"{plan['plan_id']} to {', '.join(plan['selected_providers'])}")
@@ -107,7 +114,7 @@ async def _walk(api: Api, receiver: Receiver) -> str:
     _step(
         "Close recovery", "olivia", f"{closed['closure']['closure_id']}: {closed['closure']['closure_state']}"
     )
-    return str(audit_id)
+    return str(audit_id), str(failed["delivery_plan"]["delivery_id"])
 
 
 async def _show_trace(api: Api, audit_id: str) -> list[dict[str, Any]]:
@@ -122,6 +129,22 @@ async def _show_trace(api: Api, audit_id: str) -> list[dict[str, Any]]:
     _expect(not faults, "every hash holds")
     _say(f"\n{len(records)} records, {len(records)} hashes recomputed from their bytes: all hold.")
     return records
+
+
+async def _verify(api: Api, folder: Path, trace_id: str) -> None:
+    """Take the bundle, and hold it against the installation's keys as an auditor does, without asking anybody."""
+    bundle = await api.fetch("audrey", f"{R}/trace/{trace_id}/bundle")
+    policy = json.dumps(policy_document(Settings(data_dir=folder / "data")), indent=2)
+    (folder / "bundle.json").write_bytes(bundle)
+    (folder / "policy.json").write_text(policy)
+    verdict = verify(bundle, read_policy(policy.encode()))
+    for claim in verdict.claims:
+        for detail in claim.details:
+            _say(f"  {claim.status.upper()} {claim.name}: {detail}")
+    _expect(verdict.exit_code == 0, "the bundle is verified")
+    _say(
+        f"The bundle of {trace_id}, verified offline by public keys alone: all {len(verdict.claims)} claims hold."
+    )
 
 
 async def _check_end_state(api: Api, receiver: Receiver, records: list[dict[str, Any]]) -> None:
