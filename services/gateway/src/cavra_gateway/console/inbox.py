@@ -3,9 +3,12 @@
 import asyncio
 from collections.abc import Awaitable
 from dataclasses import dataclass
+from datetime import UTC
 from typing import Any, Final, TypeVar
 
+from cavra_evidence.times import moment
 from cavra_service.errors import Refused
+from cavra_verify.kinds import BY_NOUN
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
@@ -54,14 +57,14 @@ async def inbox(request: Request, visitor: Visiting) -> Response:
     work, recoveries, failing = await asyncio.gather(
         _unless_down(reads.work(visitor)),
         _unless_down(reads.recoveries(visitor)),
-        _unless_down(reads.failing(visitor, _LOOKBACK_HOURS)),
+        _unless_down(_unrecovered(visitor)),
     )
     down = [
         name
         for name, answer in (("retry", work), ("recovery", recoveries), ("delivery", failing))
         if answer is None
     ]
-    groups = [*_of_work(visitor, work), *_of_recovery(visitor, recoveries, failing)]
+    groups = [*_of_work(visitor, work), *_of_recovery(visitor, recoveries or [], failing or [])]
     return page(
         request,
         "inbox.html",
@@ -90,19 +93,37 @@ def _of_work(visitor: Visitor, work: reads.Work | None) -> list[Group]:
     return groups
 
 
-def _of_recovery(visitor: Visitor, recoveries: list[Any] | None, failing: list[Any] | None) -> list[Group]:
+def _of_recovery(visitor: Visitor, recoveries: list[Any], failing: list[Any]) -> list[Group]:
     book, close = FLOW[6], FLOW[7]
-    open_ = recoveries or []
-    named = {one.provider for one in open_}
-    worth = [
-        (one, book.href)
-        for one in failing or []
-        if recoveries is not None and one.failure_count >= _KEEPS_FAILING and one.provider not in named
+    rows = [
+        (one, _target(close, f"playbook_id={one.playbook_id}&provider={one.provider}")) for one in recoveries
     ]
-    rows = [(one, _target(close, f"playbook_id={one.playbook_id}&provider={one.provider}")) for one in open_]
     return [
-        Group("Connectors that keep failing", book, worth, "failing", book.refusal(visitor)),
+        Group(
+            "Connectors that keep failing",
+            book,
+            [(one, book.href) for one in failing],
+            "failing",
+            book.refusal(visitor),
+        ),
         Group("Recoveries to close", close, rows, "recovery", close.refusal(visitor)),
+    ]
+
+
+async def _unrecovered(visitor: Visitor) -> list[Any]:
+    """Connectors that failed often enough, the last time since the newest playbook that names them."""
+    found = await reads.failing(visitor, _LOOKBACK_HOURS)
+    often = [one for one in found if one.failure_count >= _KEEPS_FAILING]
+    playbooks = await asyncio.gather(
+        *(
+            reads.records(visitor, metadata_kind=BY_NOUN["playbook"].kind, provider=one.provider, limit=1)
+            for one in often
+        )
+    )
+    return [
+        one
+        for one, newest in zip(often, playbooks, strict=True)
+        if not newest or moment(newest[0]["created_at"]) < one.latest_failure_at.ToDatetime(UTC)
     ]
 
 

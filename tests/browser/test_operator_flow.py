@@ -1,0 +1,110 @@
+"""The eight actions, by clicks, by three people."""
+
+import asyncio
+
+from playwright.async_api import Page, expect
+
+from tests.browser.house import (
+    House,
+    acknowledged,
+    approval_planned,
+    approved,
+    executed,
+    failed_delivery,
+    heading,
+    planned,
+    press,
+)
+
+
+async def waits(house: House, page: Page) -> list[str]:
+    """What the inbox says waits for whoever looks."""
+    await house.open(page, "/")
+    titles = await page.locator("section[id^=mine] h2").all_inner_texts()
+    return [title.strip("0123456789 \n") for title in titles]
+
+
+async def test_a_failed_delivery_becomes_a_closed_recovery_by_the_clicks_of_three_people(
+    house: House,
+) -> None:
+    olga, oscar, anna = [await house.person(name) for name in ("olga", "oscar", "anna")]
+    assert await waits(house, olga) == []
+    await failed_delivery(house, olga)
+    await failed_delivery(house, olga)
+    assert await waits(house, olga) == ["Failures to plan", "Connectors that keep failing"]
+
+    await planned(house, olga)
+    assert await waits(house, anna) == []
+    await oscar.get_by_role("link", name="Inbox").click()
+    await oscar.get_by_role("link", name="Ack Retry webhook").first.click()
+    await oscar.get_by_label("Choose all").check()
+    await oscar.get_by_role("textbox", name="Ticket reference").fill("OPS-1")
+    await oscar.get_by_label("Notes").fill("The collector was being patched.")
+    await press(oscar, "Ack Retry")
+    assert await heading(oscar) == "2 acknowledged"
+    await approval_planned(house, olga)
+
+    assert await waits(house, anna) == ["Approvals to decide"]
+    await house.open(anna, "/approve-retry")
+    digests = await anna.locator("[data-digest]").all_inner_texts()
+    await anna.get_by_label("Choose all that you may approve").check()
+    await press(anna, "Approve Retry")
+    assert await heading(anna) == "2 approved"
+    for digest in digests:
+        await expect(anna.get_by_text(digest)).to_be_visible()
+
+    assert await waits(house, olga) == ["Approved, to execute", "Connectors that keep failing"]
+    await executed(house, olga)
+    assert await heading(olga) == "2 of 2 delivered"
+    assert len(house.receiver.received) == 4
+
+    await olga.get_by_role("link", name="Write a recovery playbook").click()
+    await expect(olga.get_by_text("A playbook for 1 connector")).to_be_visible()
+    await press(olga, "Recovery Playbook")
+    await olga.get_by_role("link", name="Close Recovery of webhook").click()
+    await olga.get_by_role("checkbox", name="Execution record").first.check()
+    await press(olga, "Close Recovery")
+    assert await heading(olga) == "webhook is resolved"
+    assert await waits(house, olga) == []
+
+
+async def test_a_dry_run_says_what_would_be_taken_and_sends_nothing(house: House) -> None:
+    olga, oscar, anna = [await house.person(name) for name in ("olga", "oscar", "anna")]
+    await failed_delivery(house, olga)
+    await planned(house, olga)
+    await acknowledged(house, oscar)
+    await approval_planned(house, olga)
+    await approved(house, anna)
+    await house.open(olga, "/execute-retry")
+    await olga.get_by_label("Dry run").check()
+    await expect(olga.get_by_text("A dry run: nothing is sent.")).to_be_visible()
+    await press(olga, "Execute Retry")
+    assert await heading(olga) == "Dry run"
+    assert len(house.receiver.received) == 1
+
+
+async def test_an_unknown_outcome_is_resolved_by_somebody_else(house: House) -> None:
+    olga, oscar, anna = [await house.person(name) for name in ("olga", "oscar", "anna")]
+    await failed_delivery(house, olga)
+    await planned(house, olga)
+    await acknowledged(house, oscar)
+    await approval_planned(house, olga)
+    await approved(house, anna)
+    house.receiver.hold = asyncio.Event()
+    await house.open(olga, "/execute-retry")
+    await olga.get_by_label("Retry now").check()
+    await olga.get_by_text("Timing and limits").click()
+    await olga.get_by_label("Seconds per try").fill("1")
+    await olga.get_by_label("Further tries within one send").fill("0")
+    await press(olga, "Execute Retry")
+    await expect(olga.get_by_text("webhook: unknown")).to_be_visible(timeout=30_000)
+    house.receiver.hold.set()
+    await house.open(olga, "/")
+    await olga.get_by_role("link", name="Look webhook").click()
+    await expect(olga.get_by_role("button", name="Resolve")).to_be_disabled()
+    assert "Unknown outcomes to resolve" in await waits(house, oscar)
+    await oscar.get_by_role("link", name="Resolve webhook").click()
+    await oscar.get_by_label("It has the message").check()
+    await oscar.get_by_role("textbox", name="Ticket reference").fill("OPS-9")
+    await press(oscar, "Resolve")
+    assert await heading(oscar) == "The receiver has it"
