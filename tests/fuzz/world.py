@@ -266,7 +266,7 @@ def files(receiver: str, refusing: str) -> dict[str, Any]:
         "notification_providers": ["webhook", "broken"],
     }
     works = {"kind": "webhook", "url": receiver, "allow_private_networks": True}
-    broken = {"kind": "webhook", "url": refusing, "allow_private_networks": True}
+    broken = {"kind": "webhook", "url": refusing, "allow_private_networks": True, "circuit_failures": 0}
     return {
         "schedule.json": schedule,
         "connectors.json": {"connectors": {"webhook": works, "broken": broken}},

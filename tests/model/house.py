@@ -163,7 +163,7 @@ class House:
             made = destinations.get(name, (f"/{name}", "webhook"))
             path, kind = made or ("", "webhook")
             target = {"url": self.receiver.url + path} if made else {"url_env": "CAVRA_TEST_MISSING_URL"}
-            entries[name] = {"kind": kind, "allow_private_networks": True, **target}
+            entries[name] = {"kind": kind, "allow_private_networks": True, "circuit_failures": 0, **target}
         self._config.write_text(yaml.safe_dump({"connectors": entries}))
 
     async def start_delivery(self) -> None:

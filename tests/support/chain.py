@@ -30,7 +30,7 @@ class Chain(RetryDesk):
 
     def connect(self, **hook: Any) -> None:
         """Write the connector file."""
-        entry = {"kind": "webhook", "allow_private_networks": True, **hook}
+        entry = {"kind": "webhook", "allow_private_networks": True, "circuit_failures": 0, **hook}
         self._config.write_text(yaml.safe_dump({"connectors": {"hook": entry}}))
 
     async def deliver(self) -> Any:

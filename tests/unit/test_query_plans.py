@@ -13,8 +13,8 @@ from cavra_service.store.sqlite import SqliteStore
 from tests.support.log import SIGNER
 
 LOG = "cavra_service.store"
-SMALL = {"log_state", "route_counts"}
-"""Tables of one row, and of one for each make of route."""
+SMALL = {"log_state", "route_counts", "circuits"}
+"""Tables of one row, and of one for each make of route or connector."""
 
 
 def names(connection: sqlite3.Connection, condition: str) -> set[str]:

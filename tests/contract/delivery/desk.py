@@ -202,7 +202,7 @@ def envelope(record: evidence_pb2.Record) -> dict[str, Any]:
 
 def webhook(url: str, **more: Any) -> dict[str, Any]:
     """The entry of a webhook on this machine."""
-    return {"url": url, "allow_private_networks": True, **more}
+    return {"url": url, "allow_private_networks": True, "circuit_failures": 0, **more}
 
 
 def body(data: bytes) -> dict[str, Any]:

@@ -105,7 +105,7 @@ class Home:
 
     def send_to(self, url: str) -> None:
         """Let the connector `webhook` send there from now on."""
-        webhook = {"url": url, "allow_private_networks": True}
+        webhook = {"url": url, "allow_private_networks": True, "circuit_failures": 0}
         (self.folder / "connectors.json").write_bytes(orjson.dumps({"connectors": {"webhook": webhook}}))
 
     def start(self, *arguments: str, **environment: str) -> Process:

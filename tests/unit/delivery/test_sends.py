@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytest
 from cavra_delivery.connectors.base import Answer, Connector, Destination, Event, Message, Rendered
-from cavra_delivery.connectors.registry import Registry
+from cavra_delivery.connectors.registry import Registry, Rules
 from cavra_delivery.connectors.tries import Limits
 from cavra_delivery.domain.deliveries import Send
 from cavra_delivery.sends import First, Plan, SendMachine
@@ -64,6 +64,10 @@ class Edges:
     def find(self, name: str) -> Connector:
         """One of them; a fault of ours for any other."""
         return self._edges[name]
+
+    def rules(self, name: str) -> Rules:
+        """Those of an entry that says nothing of them."""
+        return Rules()
 
 
 @pytest.fixture

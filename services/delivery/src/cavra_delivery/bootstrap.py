@@ -17,6 +17,7 @@ from cavra_service.tls import server_credentials
 from cavra_delivery.connectors.http import HttpSender
 from cavra_delivery.connectors.registry import Registry, fingerprint_key
 from cavra_delivery.drill_files import DrillFiles
+from cavra_delivery.gates import Gates
 from cavra_delivery.resolutions import Resolutions
 from cavra_delivery.retries import Retries
 from cavra_delivery.rpc import delivery_servicer
@@ -37,7 +38,9 @@ async def start(settings: Settings) -> AsyncIterator[str]:
         stack.push_async_callback(store.close)
         evidence = await stack.enter_async_context(log_kept(store, own, NAME))
         registry = Registry(own.connector_config, await stack.enter_async_context(HttpSender()))
-        machine = SendMachine(store, registry, service)
+        gates = Gates(registry)
+        await gates.load(store)
+        machine = SendMachine(store, registry, service, gates=gates)
         stack.push_async_callback(machine.close, own.drain_seconds)
         await machine.recover()
         registry.all()  # Read now, so that what is not configured is logged at start-up.

@@ -22,6 +22,7 @@ from cavra_delivery.connectors.tries import Limits
 from cavra_delivery.content import Content, Originals, Targets, content_of, originals
 from cavra_delivery.domain import failures
 from cavra_delivery.domain.audit import Order, Packed, delivery_plan
+from cavra_delivery.domain.circuits import CIRCUIT_OPEN
 from cavra_delivery.domain.deliveries import Send
 from cavra_delivery.domain.failures import Failure
 from cavra_delivery.domain.permits import check_permit
@@ -193,23 +194,24 @@ class Retries:
 
     async def _send(self, claim: Claim, batch: "asyncio.Future[dict[str, _Known]]", limits: Limits) -> Result:
         read = [batch]
+        async with self._machine.gates.passing(claim.key[2]) as passes:
 
-        async def command() -> Result | _Begun | None:
-            # A batch is read as one; who decides again reads for itself.
-            known = await (asyncio.shield(read.pop()) if read else self._known([claim]))
-            return await self._begin(claim, known[claim.execution_id])
+            async def command() -> Result | _Begun | None:
+                # A batch is read as one; who decides again reads for itself.
+                known = await (asyncio.shield(read.pop()) if read else self._known([claim]))
+                return await self._begin(claim, known[claim.execution_id], passes)
 
-        begun = await decided(self._store, "|".join(claim.key), command)
-        if begun is None:
-            return await self._recorded(claim.execution_id)
-        if isinstance(begun, Result):
-            return begun
-        part, delivery = await self._machine.finish(
-            begun.send, begun.failure, begun.ready, limits, claim.executed_by
-        )
-        return Result(claim.execution_id, part.outcome, "", (begun.plan, delivery))
+            begun = await decided(self._store, "|".join(claim.key), command)
+            if begun is None:
+                return await self._recorded(claim.execution_id)
+            if isinstance(begun, Result):
+                return begun
+            part, delivery = await self._machine.finish(
+                begun.send, begun.failure, begun.ready, limits, claim.executed_by
+            )
+            return Result(claim.execution_id, part.outcome, "", (begun.plan, delivery))
 
-    async def _begin(self, claim: Claim, known: _Known) -> Result | _Begun | None:
+    async def _begin(self, claim: Claim, known: _Known, passes: bool) -> Result | _Begun | None:
         """Begin, or fence for a reason; None for an execution that is known already."""
         if known.execution is not None:
             return None
@@ -219,6 +221,7 @@ class Retries:
             refused
             or failures.skip_reason(known.failure, claim.attempt_number, known.first_outcome)
             or _differs(claim, content)
+            or ("" if passes else CIRCUIT_OPEN)
         )
         if skipped or known.failure is None or content.package is None or content.ready is None:
             return await self._fence(claim.execution_id, skipped)

@@ -35,8 +35,10 @@ from cavra_delivery.connectors.registry import Registry
 from cavra_delivery.connectors.tries import Limits
 from cavra_delivery.connectors.tries import send as send_with_tries
 from cavra_delivery.domain import failures
+from cavra_delivery.domain.circuits import CIRCUIT_OPEN
 from cavra_delivery.domain.deliveries import Send, delivery_record, lost, message_id_of
 from cavra_delivery.domain.failures import Failure
+from cavra_delivery.gates import BUSY, Gates
 from cavra_delivery.store.failures import (
     begin_statements,
     begun_sends,
@@ -105,10 +107,16 @@ class SendMachine:
     """Sends, and the tasks they run in: a caller who goes away ends the waiting, never the work."""
 
     def __init__(
-        self, store: Store, registry: Registry, service: Actor, clock: Callable[[], datetime] = utc_now
+        self,
+        store: Store,
+        registry: Registry,
+        service: Actor,
+        clock: Callable[[], datetime] = utc_now,
+        gates: Gates | None = None,
     ) -> None:
         self._store = store
         self._registry = registry
+        self.gates = gates or Gates(registry, clock)
         self._service = service
         self._clock = clock
         self._tasks: dict[str, asyncio.Task[Any]] = {}
@@ -196,7 +204,10 @@ class SendMachine:
             # The other providers are being sent to: this one's fault is its own outcome, and no byte went out.
             log.error("connector_failed", connector=provider, error=type(error).__name__, exc_info=error)
             return _part(send, provider, Answer(CONNECTOR_FAULT), 0, (started, started))
-        return await self._attempt(send, provider, ready, job.limits)
+        async with self.gates.passing(provider) as passes:
+            if not passes:
+                return _part(send, provider, Answer(CIRCUIT_OPEN), 0, (started, self._clock()))
+            return await self._attempt(send, provider, ready, job.limits)
 
     async def finish(
         self, send: Send, failure: Failure, ready: Ready, limits: Limits, actor: Actor
@@ -236,7 +247,11 @@ class SendMachine:
     async def _attempt(self, send: Send, provider: str, ready: Ready, limits: Limits) -> ProviderDelivery:
         started = self._clock()
         message = Message(message_id_of(send.delivery_id, provider), ready.rendered, send.execution_id)
-        answer, tries = await send_with_tries(ready.connector, ready.destination, message, limits)
+        async with self.gates.turn(provider) as came:
+            if not came:
+                return _part(send, provider, Answer(BUSY), 0, (started, self._clock()))
+            answer, tries = await send_with_tries(ready.connector, ready.destination, message, limits)
+            self.gates.answered(provider, answer)
         payload_hash = sha256(message.rendered.body).hexdigest() if tries else ""
         return _part(send, provider, answer, tries, (started, self._clock()), payload_hash)
 
@@ -281,7 +296,12 @@ class SendMachine:
                 for name, delta in failures.gauges(earlier, after).items():
                     moved[name] = moved.get(name, 0) + delta
             draft = delivery_record(send, parts, actor, now)
-            return (await self._store.commit(Commit([draft], statements, moved)))[0]
+            circuits = self.gates.unkept(part.provider for part in parts)
+            statements += [statement for statement, _ in circuits]
+            (entry,) = await self._store.commit(Commit([draft], statements, moved))
+            for _, kept in circuits:
+                kept()
+            return entry
 
         if not send.is_retry:
             return await command()  # It moves no failure that somebody else could move.

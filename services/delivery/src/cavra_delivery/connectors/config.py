@@ -115,6 +115,16 @@ class ConnectorConfig(BaseModel):
     read_seconds: Annotated[float, Field(gt=0, le=120)] = 60.0
     deduplicates: bool = False
     """The receiver takes a `webhook-id` once: a try without an answer may be repeated."""
+    rate_per_second: Annotated[float, Field(gt=0, le=100_000)] | None = None
+    """So many sends begin in a second at most; None: any number."""
+    rate_burst: Annotated[int, Field(ge=1, le=100_000)] = 1
+    """So many of them at the same moment, after a pause."""
+    most_at_once: Annotated[int, Field(ge=1, le=1_000)] = 64
+    """Sends under way at the same time."""
+    circuit_failures: Annotated[int, Field(ge=0, le=1_000_000)] = 10
+    """So many failed sends in a row open the circuit; 0: it never opens."""
+    circuit_open_seconds: Annotated[int, Field(ge=1, le=86_400)] = 60
+    """How long nothing is sent then, until one send probes the receiver."""
 
     user: Text = ""
     """With `password`, or an API token in its place: basic authentication; at a mail server, who logs in."""

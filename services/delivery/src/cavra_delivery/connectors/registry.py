@@ -1,10 +1,11 @@
 """The configured connectors, read from their file and read again when it changes."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hmac import digest
 from pathlib import Path
 from secrets import token_bytes
+from typing import Final, Self
 
 import structlog
 from cavra_verify.canonical import canonical
@@ -23,8 +24,29 @@ from cavra_delivery.connectors.email import EmailConnector
 from cavra_delivery.connectors.http import HttpSender
 from cavra_delivery.connectors.webapi import HttpConnector
 from cavra_delivery.documents import Document, DocumentFile
+from cavra_delivery.domain.circuits import CircuitRule
+from cavra_delivery.domain.pace import Pace
 
 log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """How one connector may be sent to."""
+
+    circuit: CircuitRule = field(default_factory=CircuitRule)
+    pace: Pace | None = None
+    most_at_once: int = 64
+
+    @classmethod
+    def of(cls, entry: ConnectorConfig) -> Self:
+        """Those of a configuration entry."""
+        pace = None if entry.rate_per_second is None else Pace(entry.rate_per_second, entry.rate_burst)
+        return cls(CircuitRule(entry.circuit_failures, entry.circuit_open_seconds), pace, entry.most_at_once)
+
+
+DEFAULT_RULES: Final = Rules()
+"""Of a connector whose entry is unusable or gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +57,7 @@ class Configured:
     kind: str
     enabled: bool
     connector: Connector | None
+    rules: Rules = DEFAULT_RULES
 
     @property
     def category(self) -> str:
@@ -76,6 +99,11 @@ class Registry:
         """Names of the enabled connectors."""
         return [name for name, one in self.all().items() if one.enabled]
 
+    def rules(self, name: str) -> Rules:
+        """How a connector may be sent to, by the last look at the file."""
+        one = self._connectors.get(name)
+        return DEFAULT_RULES if one is None else one.rules
+
     def find(self, name: str) -> Connector:
         """A connector that can be tried. Raises NotConfigured."""
         one = self.all().get(name)
@@ -104,7 +132,8 @@ class Registry:
             log.warning("connector_entry_unusable", connector=name, problem=entry)
             return Configured(name, named, True, None)
         kind = entry.kind or named
-        return Configured(name, kind, entry.enabled, connector_of(name, kind, entry, self._sender))
+        made = connector_of(name, kind, entry, self._sender)
+        return Configured(name, kind, entry.enabled, made, Rules.of(entry))
 
 
 def connector_of(name: str, kind: str, entry: ConnectorConfig, sender: HttpSender) -> Connector:

@@ -138,7 +138,10 @@ class Audits(Topic):
     ) -> pb.ListConnectorsResponse:
         """See the contract."""
         return pb.ListConnectorsResponse(
-            connectors=[encode.connector(one) for one in self._registry.all().values()]
+            connectors=[
+                encode.connector(one, *self._machine.gates.circuit(name))
+                for name, one in self._registry.all().items()
+            ]
         )
 
     async def SendAlert(self, request: pb.SendAlertRequest, context: Any) -> pb.SendAlertResponse:

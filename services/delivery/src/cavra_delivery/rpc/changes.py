@@ -33,6 +33,7 @@ class Changes(Topic):
             next_cursor=_text_of(found.cursor),
             more=found.more,
             begins=found.begins,
+            circuits=self._machine.gates.not_closed(),
         )
 
 

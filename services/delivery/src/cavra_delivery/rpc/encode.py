@@ -9,6 +9,7 @@ from cavra_verify.kinds import SCHEDULE_REPORT_SCHEMA
 from cavra_delivery.connectors.base import category_of
 from cavra_delivery.connectors.registry import Configured
 from cavra_delivery.content import Content
+from cavra_delivery.domain.circuits import CIRCUIT_OPEN, Circuit, State
 from cavra_delivery.domain.history import History, history_check
 from cavra_delivery.domain.routes import Route
 from cavra_delivery.domain.schedule import DUE_SOON_DAYS, Schedule, ScheduleFile, checks
@@ -141,9 +142,10 @@ def route(one: Route) -> pb.Route:
     )
 
 
-def connector(one: Configured) -> pb.Connector:
+def connector(one: Configured, state: State, circuit: Circuit) -> pb.Connector:
     """One connector, without any secret."""
     reason, variable = one.problem()
+    reason = reason or (CIRCUIT_OPEN if state == "open" else "")
     return pb.Connector(
         name=one.name,
         kind=one.kind,
@@ -152,6 +154,9 @@ def connector(one: Configured) -> pb.Connector:
         ready=not reason,
         reason=reason,
         missing_variable=variable,
+        circuit=state,
+        consecutive_failures=circuit.failures,
+        circuit_opened_at=timestamp(circuit.opened_at),
     )
 
 

@@ -249,3 +249,12 @@ SELECT s.size, o.item FROM log_state s LEFT JOIN (
     SELECT 'failure/' || delivery_id || '/' || audit_id || '/' || provider AS item FROM failures WHERE state <> 'closed'
     UNION ALL SELECT 'send/' || record_id FROM sends WHERE state = 'begun'
 ) o ON 1 = 1 WHERE s.only_row = 1;
+
+-- name: keep_circuit
+-- Keep what a connector's last sends came to.
+INSERT INTO circuits (provider, failures, opened_at) VALUES (:provider, :failures, :opened_at)
+ON CONFLICT (provider) DO UPDATE SET failures = excluded.failures, opened_at = excluded.opened_at;
+
+-- name: circuits
+-- What the last sends of all connectors came to: one row for each that has ever failed.
+SELECT provider, failures, opened_at FROM circuits;
