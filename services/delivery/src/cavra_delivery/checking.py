@@ -1,5 +1,6 @@
 """Whether connectors can be used as configured, and whether their receivers take a test event: what `cavra connectors check` asks."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -46,10 +47,13 @@ async def check(path: Path | None, names: Sequence[str], sends: bool, timeout: f
     if not set(names) <= set(entries):
         raise ValueError("the file has no connector of such a name")
     async with HttpSender() as sender:
-        return [
-            await _checked(name, entries[name], document.content["connectors"][name], sender, sends, timeout)
-            for name in sorted(names or entries)
-        ]
+        raw = document.content["connectors"]
+        return await asyncio.gather(
+            *(
+                _checked(name, entries[name], raw[name], sender, sends, timeout)
+                for name in sorted(names or entries)
+            )
+        )
 
 
 async def _checked(

@@ -138,9 +138,10 @@ class _Session:
     async def _open(self) -> aiosmtplib.SMTP:
         config, where = self._config, self._destination.identity
         host, route = str(where["host"]), self._destination.route
+        trust = await asyncio.to_thread(_trust, route.ca_file)
         connected = await _connected(host, int(where["port"]), route.private)
-        trust = await asyncio.to_thread(ssl.create_default_context, cafile=route.ca_file or None)
-        self._client = client = aiosmtplib.SMTP(
+        # Nothing waits from here to the `try`: a time-out would leave the connection to nobody.
+        client = aiosmtplib.SMTP(
             hostname=host,
             sock=connected,
             use_tls=config.security == "tls",
@@ -155,8 +156,10 @@ class _Session:
                 if config.security == "starttls":
                     await _secured(client)
         except BaseException:
+            client.close()
             connected.close()
             raise
+        self._client = client
         return client
 
     def failure(self, error: Exception) -> Answer:
@@ -181,6 +184,13 @@ class _Session:
         """Hang up. What was answered stands; a farewell is worth no wait."""
         if self._client is not None:
             self._client.close()
+
+
+def _trust(ca_file: str) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=ca_file or None)
+    except OSError:
+        raise ssl.SSLError("the authorities cannot be read") from None
 
 
 async def _secured(client: aiosmtplib.SMTP) -> None:
