@@ -190,6 +190,10 @@ class Audit:
         if state.records != head.size:
             self._gaps.add(f"{origin}: got {state.records} records, expected {head.size}")
 
+    def found(self, violation: str) -> None:
+        """Add what whoever reads the logs found by itself, such as a log that refuses to sign."""
+        self._violations.add(violation)
+
     def _compare(self, state: _Replayed, roots: Sequence[bytes], expected: bytes) -> None:
         root = Frontier(state.records, tuple(roots)).root()
         if root != expected:
@@ -213,10 +217,11 @@ class Audit:
                 f"{state.log.origin} {index}: got a record without the shape of its kind ({error!s:.80})"
             )
             return
+        told = f"{state.log.origin} {index}: got {kind.noun} {document['session_id']}"
         if kind.signed and self._signatures and not _is_signed(state.log, index, data, signature):
-            self._violations.add(f"{state.log.origin} {index}: got a signature by no key that is good there")
+            self._violations.add(f"{told} with a signature by no key that is good there")
         if signature and not kind.signed:
-            self._violations.add(f"{state.log.origin} {index}: got a signature on a kind that has none")
+            self._violations.add(f"{told} with a signature, expected none on this kind")
 
     def _checks(self, state: _Replayed, index: int, document: Mapping[str, Any], kind: Kind) -> None:
         state.kinds[kind.noun] += 1

@@ -43,24 +43,38 @@ async def audited(
             channel = connect(getattr(settings, f"{service}_address"), channel_credentials(settings))
             logs[service] = EvidenceLogStub(await stack.enter_async_context(channel))
         # What a log names of another one by now, that one holds when its checkpoint is made.
-        settled = {service: (await _head(caller, service, log)).tree_size for service, log in logs.items()}
-        heads = {service: await _head(caller, service, log) for service, log in logs.items()}
         audit = Audit(policy, signatures=signatures)
+        settled = {service: await _head(caller, service, log) for service, log in logs.items()}
+        heads = {service: await _head(caller, service, log, audit) for service, log in logs.items()}
         loop = asyncio.get_running_loop()
         for service, log in logs.items():
             head, origin = heads[service], origins[service]
             kept = [note for note in since if note.startswith(origin + "\n")]
             async with aclosing(_pages(caller, service, log, head.tree_size)) as pages:
                 entries = _pulled(loop, pages)
-                await asyncio.to_thread(audit.replay, origin, entries, head.note, kept, settled[service])
+                await asyncio.to_thread(
+                    audit.replay, origin, entries, head.note, kept, settled[service].tree_size
+                )
         return audit.report()
 
 
-async def _head(caller: Caller, service: str, log: Any) -> pb.GetCheckpointResponse:
+async def _head(
+    caller: Caller, service: str, log: Any, audit: Audit | None = None
+) -> pb.GetCheckpointResponse:
+    """The head of all that is committed; of a log that refuses to sign that, which is a finding, the last that it signed."""
     try:
-        head: pb.GetCheckpointResponse = await caller.unary(log.GetCheckpoint, pb.GetCheckpointRequest())
+        return await _checkpoint(caller, log, published=False)
     except Refused as refused:
-        raise LogUnread(f"{service}: {refused.message}") from None
+        if refused.reason != "log_refused":
+            raise LogUnread(f"{service}: {refused.message}") from None
+        if audit is not None:
+            audit.found(f"{service}: {refused.message}")
+        return await _checkpoint(caller, log, published=True)
+
+
+async def _checkpoint(caller: Caller, log: Any, *, published: bool) -> pb.GetCheckpointResponse:
+    request = pb.GetCheckpointRequest(published=published)
+    head: pb.GetCheckpointResponse = await caller.unary(log.GetCheckpoint, request)
     return head
 
 
