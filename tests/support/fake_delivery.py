@@ -89,6 +89,8 @@ class FakeDelivery(rpc.DeliveryServiceServicer):
     def __init__(self, store: Store) -> None:
         self.store = store
         self.failures: dict[Key, FakeFailure] = {}
+        self.circuits: dict[str, str] = {}
+        """Of connectors that are left alone for now."""
         self.script: list[str] = []
         """delivered, failed, unknown, or a reason code: skipped."""
         self.sends: list[Any] = []
@@ -133,6 +135,7 @@ class FakeDelivery(rpc.DeliveryServiceServicer):
             next_cursor=str(start + size) if more else "",
             more=more,
             begins=start == 0,
+            circuits=self.circuits,
         )
 
     async def DescribeRetries(

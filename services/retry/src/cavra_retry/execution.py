@@ -125,6 +125,7 @@ class Executor:
         delivery can't say what has failed or what would be sent; NothingDue, with nothing written, where the request says so.
         """
         judged = judge(await self._delivery.open_failures(), policy, request.now)
+        request = replace(request, circuits=self._delivery.circuits)
         mine: set[str] = set()
         try:
             plan, run, permitted = await self._take(request, policy, judged, sending, mine)

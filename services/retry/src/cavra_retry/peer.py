@@ -88,6 +88,8 @@ class Delivery:
         self._keys = keys
         self._mirror = Mirror()
         self._reading = asyncio.Lock()
+        self.circuits: Mapping[str, str] = {}
+        """Of connectors whose circuit was not closed when failures were last asked for: "open" or "half_open", by provider."""
 
     async def open_failures(self) -> list[Failure]:
         """All open failures as they are now, oldest first. What has not changed since the last time is not sent again."""
@@ -96,6 +98,7 @@ class Delivery:
                 request = pb.ListChangedFailuresRequest(cursor=self._mirror.cursor)
                 response = await self._caller.unary(self._stub.ListChangedFailures, request)
                 self._mirror.take(map(_failure, response.failures), response.next_cursor, response.begins)
+                self.circuits = dict(response.circuits)
                 if not response.more:
                     return self._mirror.failures()
 

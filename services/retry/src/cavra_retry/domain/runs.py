@@ -1,7 +1,7 @@
 """Worker runs: which retries a run takes, and what it leaves to people."""
 
 from collections.abc import Container, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
 
@@ -24,6 +24,8 @@ from cavra_retry.domain.items import ENDED, Item, Standing, claim_refusal, match
 from cavra_retry.domain.plans import Planned
 from cavra_retry.domain.policy import Judged
 
+CIRCUIT_OPEN: Final = "connector_circuit_open"
+"""Why an approved retry waits: its connector has failed too often, and its approval stays as it is."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -45,6 +47,8 @@ class RunRequest:
     """Whether a retry needs an acknowledged plan here: the run's plan first lists those that lack what they need."""
     only_if_due: bool = False
     """Whether there is to be no run where it would take nothing."""
+    circuits: Mapping[str, str] = field(default_factory=dict)
+    """Of connectors whose circuit is not closed: "open" or "half_open", by provider."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,10 +121,14 @@ def claimable(
     request: RunRequest, judged: Sequence[Judged], standings: Mapping[FailureKey, Standing]
 ) -> list[tuple[Judged, Standing]]:
     """The candidates of a live run that have an approval, before content and evidence are checked; oldest failure first."""
+    probing: set[str] = set()
     found = []
     for one in _asked(request, judged):
         item = standings.get(one.failure.key)
-        if one.action == "retry" and item and not _refusal(one, item, request):
+        if one.action != "retry" or _held(one, request, probing):
+            continue
+        if item and not _refusal(one, item, request):
+            probing.add(one.failure.key.provider)
             found.append((one, item))
     return found
 
@@ -131,6 +139,7 @@ def select(request: RunRequest, judged: Sequence[Judged], approvals: Approvals |
     items: list[Item] = []
     changed: list[Standing] = []
     follow_ups: list[FollowUp] = []
+    probing: set[str] = set()
     for one in _asked(request, judged):
         key = one.failure.key
         left = len(selected) == request.most
@@ -147,10 +156,13 @@ def select(request: RunRequest, judged: Sequence[Judged], approvals: Approvals |
                 changed.append(standing)
         if one.action != "retry":
             follow_ups.append(FollowUp(one, one.reason, state))
+        elif not reason and _held(one, request, probing):
+            follow_ups.append(FollowUp(one, CIRCUIT_OPEN, state))
         elif reason or left:
             follow_ups.append(FollowUp(one, reason or "max_retry_deliveries", state))
         else:
             selected.append(one)
+            probing.add(key.provider)
             items += [taken] if taken else []
     return Selection(selected, items, changed, follow_ups)
 
@@ -159,6 +171,13 @@ def _asked(request: RunRequest, judged: Sequence[Judged]) -> Sequence[Judged]:
     if not request.providers:
         return judged
     return [one for one in judged if one.failure.key.provider in request.providers]
+
+
+def _held(one: Judged, request: RunRequest, probing: Container[str]) -> bool:
+    """Whether nothing more is sent to a connector for now. One that is half-open takes one retry of a run, as its probe."""
+    provider = one.failure.key.provider
+    state = request.circuits.get(provider)
+    return state == "open" or (state == "half_open" and provider in probing)
 
 
 def _refusal(one: Judged, item: Standing | None, request: RunRequest) -> str:
@@ -200,6 +219,7 @@ def _approval_state(reason: str) -> str:
 _ACTIONS: Final[Mapping[str, str]] = {
     "retry_delay_pending": "wait_for_retry_delay",
     "in_flight": "wait_for_outcome",
+    CIRCUIT_OPEN: "wait_for_connector",
     "execution_under_way": "wait_for_outcome",
     "max_retry_attempts_reached": "review_suppressed",
     "outcome_unknown": "resolve_unknown_outcome",
