@@ -86,12 +86,7 @@ def show(
     except Refused as refused:
         typer.echo(f"cavra: {refused.reason}: {refused.message}", err=True)
         raise typer.Exit(1) from None
-    _table(
-        [
-            (one.name, one.kind, _state(one), " ".join(filter(None, (one.reason, one.missing_variable))))
-            for one in found
-        ]
-    )
+    _table([(one.name, one.kind, _state(one), _detail(one)) for one in found])
 
 
 async def _listed(address: str, settings: Settings) -> list[delivery_pb2.Connector]:
@@ -107,6 +102,11 @@ def _state(one: delivery_pb2.Connector) -> str:
     if not one.enabled:
         return "disabled"
     return "ready" if one.ready else "not-ready"
+
+
+def _detail(one: delivery_pb2.Connector) -> str:
+    circuit = f"circuit {one.circuit}" if one.circuit not in ("", "closed") else ""
+    return " ".join(filter(None, (one.reason, one.missing_variable, circuit)))
 
 
 def _table(rows: Sequence[tuple[str, ...]]) -> None:
