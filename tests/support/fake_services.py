@@ -228,6 +228,21 @@ async def _close(fake: _Fake, request: Any) -> Any:
     return recovery_pb2.CloseRecoveryResponse(closure=await fake.write("closure"))
 
 
+async def _summary(fake: _Fake, request: Any) -> Any:
+    return delivery_pb2.SummarizeFailuresResponse()
+
+
+async def _work(fake: _Fake, request: Any) -> Any:
+    policy = retry_pb2.ApprovalPolicy(
+        require_retry_ack=True, required_approvals=1, expires_in_minutes=240, separation_of_duties=True
+    )
+    return retry_pb2.ListWorkResponse(policy=policy, attempt_ceiling=5)
+
+
+async def _recoveries(fake: _Fake, request: Any) -> Any:
+    return recovery_pb2.ListRecoveriesResponse()
+
+
 _DELIVERY = _answers(
     delivery_pb2_grpc.DeliveryServiceServicer,
     GetDrillSchedule=_schedule,
@@ -241,6 +256,7 @@ _DELIVERY = _answers(
     GetSuppressionTrend=_trend,
     ListOutstandingAcknowledgements=_outstanding,
     ListConnectors=_connectors,
+    SummarizeFailures=_summary,
 )
 _RETRY = _answers(
     retry_pb2_grpc.RetryServiceServicer,
@@ -248,6 +264,7 @@ _RETRY = _answers(
     AcknowledgeRetry=_acknowledge_retry,
     PlanApproval=_plan_approval,
     DecideApproval=_decide,
+    ListWork=_work,
     RunWorker=_run,
     ResolveExecution=_resolve,
     ListWorkerRuns=_runs,
@@ -258,7 +275,10 @@ _RETRY = _answers(
     GetHealthAlertDashboard=_alert_dashboard,
 )
 _RECOVERY = _answers(
-    recovery_pb2_grpc.RecoveryServiceServicer, CreatePlaybook=_playbook, CloseRecovery=_close
+    recovery_pb2_grpc.RecoveryServiceServicer,
+    CreatePlaybook=_playbook,
+    CloseRecovery=_close,
+    ListRecoveries=_recoveries,
 )
 _ALL: dict[str, tuple[str, Any, Any]] = {
     "delivery": (

@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 
 from cavra_gateway.console import actions, inbox, oidc, signin, trace
 from cavra_gateway.console.render import environment
-from cavra_gateway.console.route import HEADERS, told
+from cavra_gateway.console.route import guarding, told
 from cavra_gateway.console.static import Assets
 from cavra_gateway.session import Gateway
 
@@ -32,9 +32,7 @@ def create_console(gateway: Gateway) -> FastAPI:
 
     @app.get("/static/{version}/{path:path}")
     async def static(request: Request, version: str, path: str) -> Response:
-        response = assets.serve(request, version, path)
-        response.headers.update(HEADERS)
-        return response
+        return guarding(assets.serve(request, version, path))
 
     for router in ROUTERS:
         app.include_router(router)
@@ -46,6 +44,4 @@ async def _unrouted(request: Request, error: Exception) -> Response:
     """What no page took."""
     status = error.status_code if isinstance(error, HTTPException) else 500
     reason = "method_not_allowed" if status == 405 else "unknown_path"
-    response = told(request, Refused(reason, "there is nothing at this address"))
-    response.headers.update(HEADERS)
-    return response
+    return guarding(told(request, Refused(reason, "there is nothing at this address")))

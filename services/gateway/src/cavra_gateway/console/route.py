@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from typing import Final
 from urllib.parse import quote
 
 import structlog
@@ -55,9 +55,7 @@ class OpenPage(APIRoute):
                 if refused.reason == "internal":
                     log.error("page_failed", path=self.path, error=type(error).__name__, exc_info=error)
                 response = told(request, refused)
-            response.headers.update(HEADERS)
-            response.headers.setdefault("cache-control", "no-store")
-            return response
+            return guarding(response)
 
         return guarded
 
@@ -80,6 +78,13 @@ class Page(OpenPage):
             form: Form = request.state.form
             check_csrf(visitor, form.text("csrf"))
         return None
+
+
+def guarding(response: Response) -> Response:
+    """`response` with what browsers are told to keep to."""
+    response.headers.update(HEADERS)
+    response.headers.setdefault("cache-control", "no-store")
+    return response
 
 
 def told(request: Request, refused: Refused) -> Response:
@@ -113,9 +118,3 @@ def _to_sign_in(request: Request, signed_out: SignedOutError) -> Response:
 def _whole(current: str, why: str) -> str:
     path = current.split("//", 1)[-1].partition("/")[2]
     return f"{PATH}/sign-in?next={quote('/' + path, safe='')}{why}"
-
-
-def detail_of(error: Any) -> str:
-    """One line about an error for a list of results."""
-    refused = refusal(error)
-    return f"{refused.reason}: {refused.message}"
