@@ -48,7 +48,9 @@ def create_app(gateway: Gateway) -> FastAPI:
     app.add_api_route(
         PATH, lambda: RedirectResponse(PATH + "/"), include_in_schema=False, response_model=None
     )
-    app.mount(PATH, create_console(gateway))
+    console = create_console(gateway)
+    app.state.feed = console.state.feed
+    app.mount(PATH, console)
     app.add_exception_handler(HTTPException, _unrouted)
     app.add_middleware(HeadAsGet)
     if gateway.settings.cors_allowed_origins:

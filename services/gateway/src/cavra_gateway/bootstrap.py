@@ -85,6 +85,7 @@ async def start(settings: Settings) -> AsyncIterator[str]:
             try:
                 yield f"http://{own.host}:{listener.getsockname()[1]}"
             finally:
+                app.state.feed.close()  # Streams would otherwise hold the server up for as long as it may drain.
                 server.should_exit = True
                 await serving
                 gc.unfreeze()

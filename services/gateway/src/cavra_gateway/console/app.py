@@ -8,13 +8,14 @@ from fastapi import FastAPI, Request
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
-from cavra_gateway.console import actions, inbox, oidc, signin, trace
+from cavra_gateway.console import actions, inbox, live, oidc, signin, trace
+from cavra_gateway.console.live_feed import Feed
 from cavra_gateway.console.render import environment
 from cavra_gateway.console.route import guarding, told
 from cavra_gateway.console.static import Assets
 from cavra_gateway.session import Gateway
 
-ROUTERS: Final = (signin.router, oidc.router, inbox.router, *actions.ROUTERS, trace.router)
+ROUTERS: Final = (signin.router, oidc.router, inbox.router, *actions.ROUTERS, trace.router, live.router)
 """Each topic's pages."""
 
 
@@ -26,6 +27,7 @@ def create_console(gateway: Gateway) -> FastAPI:
     app.state.sealer = Sealer(gateway.settings)
     app.state.provider = {}
     app.state.redeemed = signin.Redeemed()
+    app.state.feed = Feed()
     app.state.templates = environment()
     app.state.assets = assets
     app.state.pages = frozenset(route.path for router in ROUTERS for route in router.routes)

@@ -1,0 +1,75 @@
+"""What changes appears by itself."""
+
+from contextlib import AsyncExitStack
+
+from playwright.async_api import expect
+
+from tests.browser.evidence import live
+from tests.browser.house import House, failed_delivery
+
+
+async def test_a_change_appears_in_another_persons_window(house: House) -> None:
+    olga, axel = await house.person("olga"), await house.person("axel")
+    await house.open(axel, "/trace")
+    await live(axel)
+    await axel.get_by_label("Any record's id").fill("half an i")
+    await failed_delivery(house, olga)
+    await axel.get_by_text("failed: 503").wait_for()
+    await expect(axel.get_by_label("Any record's id")).to_have_value("half an i")
+
+
+async def test_of_a_browsers_windows_one_listens_and_when_it_closes_the_next_one_does(house: House) -> None:
+    olga, first = await house.person("olga"), await house.person("axel")
+    await house.open(first, "/trace")
+    await live(first)
+    asked: list[str] = []
+    second = await first.context.new_page()
+    second.on("request", lambda request: asked.append(request.url))
+    await house.open(second, "/trace")
+    await live(second)
+    await failed_delivery(house, olga)
+    await second.get_by_text("failed: 503").wait_for()
+    assert not any("/live/events" in url for url in asked)
+    async with second.expect_request("**/live/events**"):
+        await first.close()
+    await live(second)
+    await failed_delivery(house, olga)
+    await expect(second.locator("#begun tbody tr")).to_have_count(2)
+
+
+async def test_a_console_comes_back_by_itself_after_its_gateway_restarted_and_shows_what_it_missed(
+    house: House,
+) -> None:
+    olga = await house.person("olga")
+    async with AsyncExitStack() as restarted:
+        url = await restarted.enter_async_context(house.installation.running("gateway"))
+        port = int(url.rpartition(":")[2])
+        house.installation.settings = house.installation.settings.model_copy(update={"gateway_port": port})
+        meanwhile, house.url = house.url, url
+        axel = await house.person("axel")
+        await house.open(axel, "/trace")
+        await live(axel)
+        await restarted.aclose()
+        await axel.get_by_text("offline").wait_for()
+        house.url = meanwhile
+        await failed_delivery(house, olga)
+        async with house.installation.running("gateway"):
+            await axel.get_by_text("failed: 503").wait_for()
+            await live(axel)
+            await axel.close()
+    # Browsers write down each time that nobody was there.
+    assert all("ERR_" in error for error in house.errors), house.errors
+    house.errors.clear()
+
+
+async def test_a_session_that_ended_is_said_so_in_place(house: House) -> None:
+    axel = await house.person("axel")
+    await house.open(axel, "/trace")
+    await live(axel)
+    other = await axel.context.new_page()
+    await house.open(other, "/trace")
+    await other.get_by_role("button", name="Sign out").click()
+    await other.get_by_role("heading", name="Sign in").wait_for()
+    async with axel.expect_navigation():
+        await axel.reload(wait_until="commit")
+    await axel.get_by_role("heading", name="Sign in").wait_for()
