@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cavra_service.checkpoints import Checkpoints
 
-from tests.support.ledger import audited, gauge
+from tests.support.ledger import audited, gauge, replayed
 from tests.support.log import SIGNER
 from tests.support.store_writer import open_file
 
@@ -76,10 +76,14 @@ async def test_a_writer_killed_at_any_step_of_append_or_checkpoint_goes_on(tmp_p
             checkpoints = Checkpoints(store, folder / "checkpoint", [SIGNER.public])
             await checkpoints.resume()
             ledger = await audited(store)
+            report = await replayed(store, checkpoints.published.note)
             items = {f"item {row['id']}" for row in await store.rows("items")}
         finally:
             await store.close()
         at = f"killed at step {number}"
+        assert (report.exit_code, report.logs[0].records) == (0, len(ledger.ids)), (
+            f"{at}: {report.document()}"
+        )
         assert len(ledger.ids) == 2 * len(items), f"{at}: log and state disagree"
         assert items.issuperset(line for line in acknowledged if line.startswith("item")), (
             f"{at}: an item is lost"

@@ -6,9 +6,11 @@ from typing import Any
 
 from cavra_evidence.index import terms
 from cavra_service.store.protocol import Row, Store
+from cavra_verify.audit import Audit, Report
 from cavra_verify.canonical import parse
-from cavra_verify.kinds import BY_KIND
+from cavra_verify.kinds import BY_KIND, KINDS
 from cavra_verify.merkle import Frontier, leaf_hash
+from cavra_verify.policy import Floors, PinnedKey, PinnedLog, Policy
 
 _PAGE = 500
 
@@ -53,6 +55,16 @@ async def audited(store: Store) -> Ledger:
     _check_chains(rows, documents)
     await _check_counters(store, documents)
     return Ledger([row["id"] for row in rows], documents, frontier.root())
+
+
+async def replayed(store: Store, checkpoint: str) -> Report:
+    """What an auditor finds in the log of `store`, which may hold any kind."""
+    kinds = frozenset(kind.noun for kind in KINDS)
+    log = PinnedLog(store.origin, "retry", (PinnedKey(store.signer.public),), kinds)
+    audit = Audit(Policy({store.origin: log}, frozenset(), Floors()))
+    rows = await all_records(store)
+    audit.replay(store.origin, ((row["idx"], row["canonical"], row["signature"]) for row in rows), checkpoint)
+    return audit.report()
 
 
 def _check_chains(rows: list[Row], documents: list[dict[str, Any]]) -> None:

@@ -24,6 +24,7 @@ NAMES: dict[str, set[str]] = {
     "log_key": {"metadata_kind", "trace"},
     "log_heartbeat": {"metadata_kind", "trace"},
     "log_loss": {"metadata_kind", "trace"},
+    "log_audit": {"metadata_kind", "trace"},
     "retry_refusal": {"metadata_kind", "trace"},
     "retry_intent": {"metadata_kind", "trace"},
     "execution_record": AUDIT

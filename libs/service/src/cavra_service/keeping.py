@@ -13,6 +13,7 @@ from cavra_service.checkpoints import Checkpoints, LogRefused
 from cavra_service.evidence_log import evidence_servicer
 from cavra_service.heartbeat import Heartbeat
 from cavra_service.keys import established, key_records, trusted
+from cavra_service.replaying import OwnAudit
 from cavra_service.runtime import utc_now
 from cavra_service.server import Servicer
 from cavra_service.settings import Settings
@@ -44,6 +45,9 @@ async def log_kept(
                 heartbeat = Heartbeat(store, settings, actor, clock)
                 await heartbeat.beat()
                 tasks.append(asyncio.create_task(heartbeat.keep(), name=f"{service}-heartbeat"))
+                if settings.audit_interval_minutes:
+                    audit = OwnAudit(store, checkpoints, settings, actor, clock)
+                    tasks.append(asyncio.create_task(audit.keep(), name=f"{service}-audit"))
             yield evidence_servicer(store, checkpoints)
         finally:
             for task in tasks:

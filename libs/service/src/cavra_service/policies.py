@@ -1,6 +1,7 @@
 """The verification policy of an installation, as its own lists of trusted keys make it: what an auditor checks once, and then pins."""
 
 import base64
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -10,7 +11,7 @@ from cavra_service.keys import TrustedKey, read_keys
 from cavra_service.settings import Settings
 
 
-def policy_document(settings: Settings) -> dict[str, Any]:
+def policy_document(settings: Settings, services: Sequence[str] = SERVICES) -> dict[str, Any]:
     """The policy as JSON values, with the least floors that a verdict takes. Raises OSError or KeyListError for a list of keys."""
     trust = settings.identity / "trust"
     issuers = [settings.token_issuer, *filter(None, [settings.oidc_issuer])]
@@ -22,7 +23,7 @@ def policy_document(settings: Settings) -> dict[str, Any]:
                 "service": service,
                 "keys": [_pinned(key) for key in read_keys(trust / f"{service}.pub")],
             }
-            for service in SERVICES
+            for service in services
         ],
         "issuers": issuers,
         "floors": asdict(Floors()),

@@ -91,6 +91,10 @@ class Settings(BaseSettings):
     heartbeat_change_seconds: float = Field(30.0, ge=0.05)
     """How often at most it does when what is open has changed."""
 
+    audit_interval_minutes: float = Field(0.0, ge=0)
+    """How often each service replays its own log, and records what it found; 0 for never. It reads every record: `cavra audit`, run on
+    another machine, finds more and costs the service less."""
+
     call_timeout_seconds: float = Field(20.0, gt=0)
     """Deadline of a call to another service that has none of its own."""
     worker_enabled: bool = False

@@ -175,6 +175,10 @@ KINDS: Final[tuple[Kind, ...]] = (
         "log_loss", "log-loss", "gordlogloss", "log_loss", "loss_id", "", "loss_id finding reason",
         flow="", signed=True, internal=True,
     ),
+    _kind(
+        "log_audit", "log-audit", "gordlogaudit", "log_audit", "report_id", "", "report_id status violation_count gap_count",
+        flow="", signed=True, internal=True,
+    ),
 )  # fmt: skip
 """Every kind of record, in the order of the flow."""
 

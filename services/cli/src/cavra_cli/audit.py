@@ -1,7 +1,7 @@
 """The audit of running services: each log read from its first record on, and all of them held against each other."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, aclosing
 from typing import Any, Final
 
@@ -9,6 +9,7 @@ from cavra.evidence.v1 import evidence_pb2 as pb
 from cavra.evidence.v1.evidence_pb2_grpc import EvidenceLogStub
 from cavra_service.client import Caller, connect
 from cavra_service.errors import Refused
+from cavra_service.replaying import pulled
 from cavra_service.settings import Settings
 from cavra_service.tls import channel_credentials
 from cavra_verify.audit import Audit, Entry, Report
@@ -51,7 +52,7 @@ async def audited(
             head, origin = heads[service], origins[service]
             kept = [note for note in since if note.startswith(origin + "\n")]
             async with aclosing(_pages(caller, service, log, head.tree_size)) as pages:
-                entries = _pulled(loop, pages)
+                entries = pulled(loop, pages)
                 await asyncio.to_thread(
                     audit.replay, origin, entries, head.note, kept, settled[service].tree_size
                 )
@@ -92,13 +93,3 @@ async def _pages(caller: Caller, service: str, log: Any, size: int) -> AsyncGene
         return  # Records that were taken away are waited for like those to come.
     except Refused as refused:
         raise LogUnread(f"{service}: {refused.message}") from None
-
-
-def _pulled(loop: asyncio.AbstractEventLoop, pages: AsyncIterator[list[Entry]]) -> Iterator[Entry]:
-    """The entries of pages, for a thread beside the loop that they come from."""
-
-    async def following() -> list[Entry]:
-        return await anext(pages, [])
-
-    while page := asyncio.run_coroutine_threadsafe(following(), loop).result():
-        yield from page

@@ -60,3 +60,19 @@ class LogLoss(Record, noun="log_loss"):
     kept_size: Count
     """Records that the store held."""
     kept_root: Hash
+
+
+class LogAudit(Record, noun="log_audit"):
+    """A service replayed its own log from the first record on. What other logs say is not in this: `cavra audit` holds them together."""
+
+    report_id: Id
+    audited_at: Time
+    status: Literal["verified", "refuted"]
+    tree_size: Count
+    """Of the checkpoint that the records were replayed up to."""
+    tree_root: Hash
+    record_count: Count
+    """Records that were read; fewer than `tree_size` where some are missing."""
+    trace_count: Count
+    violation_count: Count
+    gap_count: Count
