@@ -82,18 +82,20 @@ class HttpConnector:
             url=kept_url(destination.url),
             headers=kept_headers(own),
         )
-        try:
-            async with asyncio.timeout(timeout):
-                login = await self._login(destination, timeout)
-        except TimeoutError:
-            return Answer("timeout", again=True, request=kept)
-        except TokenRefused as refused:
-            return replace(refused.answer, request=kept)
-        headers = {**destination.headers, **login}
+        headers, loop = dict(destination.headers), asyncio.get_running_loop()
+        until = loop.time() + timeout
+        if destination.grant is not None:
+            try:
+                async with asyncio.timeout_at(until):
+                    token = await self._tokens.token(destination.grant, destination.route, timeout)
+            except TimeoutError:
+                return Answer("timeout", again=True, request=kept)
+            except TokenRefused as refused:
+                return replace(refused.answer, request=kept)
+            headers["authorization"] = f"Bearer {token}"
         request = Request(self._config.method, destination.url, {**headers, **own, **signed}, body)
-        until = asyncio.get_running_loop().time() + timeout
         try:
-            response = await self._sender.exchange(request, destination.route, timeout)
+            response = await self._sender.exchange(request, destination.route, until - loop.time())
         except Unanswered as unanswered:
             return _unanswered(unanswered, kept)
         if response.status == 401:
@@ -105,12 +107,6 @@ class HttpConnector:
             )
         wait = retry_after_seconds(response.headers.get("retry-after", ""), datetime.now(UTC))
         return replace(answer, retry_after_seconds=wait, request=kept)
-
-    async def _login(self, destination: Destination, timeout: float) -> dict[str, str]:
-        if destination.grant is None:
-            return {}
-        token = await self._tokens.token(destination.grant, destination.route, timeout)
-        return {"authorization": f"Bearer {token}"}
 
     async def _followed(
         self, asked: FollowUp, like: Request, destination: Destination, until: float
