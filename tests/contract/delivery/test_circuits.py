@@ -3,6 +3,7 @@
 from typing import Any
 
 from cavra.delivery.v1 import delivery_pb2 as pb
+from cavra_verify.kinds import AUDIT_SOURCE
 
 from tests.contract.delivery.desk import Desk, envelope, webhook
 from tests.support.receiver import Receiver
@@ -51,6 +52,11 @@ async def test_ten_failures_in_a_row_open_a_circuit_that_a_restart_does_not_clos
             0,
         )
         assert (part["request"], part["payload_hash"]) == (None, "")
+        counters, _ = await desk.counters("delivery_failure=")
+        assert counters == {
+            f"delivery_failure={AUDIT_SOURCE}:webhook:connector_circuit_open": 1,
+            f"delivery_failure={AUDIT_SOURCE}:webhook:server_error": 10,
+        }
         assert len(receiver.received) == 10, "an open circuit sends no byte"
         assert len(await desk.failures()) == 11, "what is not sent is a failure that can be retried"
 

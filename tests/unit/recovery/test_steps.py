@@ -6,7 +6,8 @@ import pytest
 from cavra_recovery.domain.steps import CATEGORIES, recovery_steps
 
 REASONS = (
-    "auth connect connector_config_not_configured destination_refused dns outcome_unknown rate_limited redirect rejected response_invalid"
+    "auth connect connector_busy connector_circuit_open connector_config_not_configured connector_fault destination_refused"
+    " dns outcome_unknown rate_limited redirect rejected response_invalid"
     " server_error timeout tls"
 ).split()
 
@@ -20,7 +21,10 @@ def _ids(category: str, *reasons: str, statuses: tuple[int, ...] = ()) -> list[s
     [
         ("auth", "rotate_credential"),
         ("connect", "check_network_path"),
+        ("connector_busy", "raise_send_limits"),
+        ("connector_circuit_open", "wait_for_probe"),
         ("connector_config_not_configured", "set_variable"),
+        ("connector_fault", "report_fault"),
         ("destination_refused", "check_destination"),
         ("dns", "check_host_name"),
         ("outcome_unknown", "ask_for_outcome"),
@@ -57,8 +61,11 @@ def test_a_status_code_alone_leads_to_its_steps(status: int, steps: list[str]) -
     assert _ids("siem", statuses=(status,))[1:-1] == steps
 
 
-def test_a_name_that_does_not_resolve_rotates_no_credential() -> None:
-    assert "rotate_credential" not in _ids("siem", "dns")
+@pytest.mark.parametrize("category", CATEGORIES)
+def test_two_different_failures_give_two_different_playbooks(category: str) -> None:
+    steps = {reason: tuple(_ids(category, reason)) for reason in REASONS}
+    assert len(set(steps.values())) == len(REASONS)
+    assert [reason for reason, ids in steps.items() if "rotate_credential" in ids] == ["auth"]
 
 
 def test_what_is_observed_twice_is_one_step() -> None:

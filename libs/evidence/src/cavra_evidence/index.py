@@ -84,7 +84,12 @@ def _tallies(kind: Kind, document: dict[str, Any], body: dict[str, Any]) -> Term
         return []
     source, success = document["connector_delivery_source"], _flag(document["delivery_success"])
     by_provider = [("delivery_provider", f"{source}:{name}") for name in document["providers"]]
-    return [("delivery", f"{source}:{success}"), *by_provider]
+    by_reason = [
+        ("delivery_failure", f"{source}:{one['provider']}:{one['error']}")
+        for one in body["deliveries"]
+        if one["error"]
+    ]
+    return [("delivery", f"{source}:{success}"), *by_provider, *by_reason]
 
 
 def _providers(value: Any) -> list[str]:

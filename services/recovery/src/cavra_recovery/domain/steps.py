@@ -73,6 +73,18 @@ _BY_REASON: Final[dict[str, tuple[str, dict[str, str]]]] = {
         "check_answer",
         {"": "Check that the address leads to the product itself: the answer lacks its sign of success."},
     ),
+    "connector_circuit_open": (
+        "wait_for_probe",
+        {"": "Nothing was sent while the circuit was open: once the receiver is well, the next send after the pause closes it."},
+    ),
+    "connector_busy": (
+        "raise_send_limits",
+        {"": "Nothing was sent because its turn did not come: raise rate_per_second or most_at_once, or send fewer deliveries at a time."},
+    ),
+    "connector_fault": (
+        "report_fault",
+        {"": "The delivery service itself failed here: report what it logged, and ask the receiver whether it holds the message id."},
+    ),
     "outcome_unknown": (
         "ask_for_outcome",
         {"": "Ask the receiver whether it holds the message id, and record the answer before anything is sent again."},
