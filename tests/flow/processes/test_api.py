@@ -32,12 +32,17 @@ async def test_the_api_says_where_everything_is_and_stops_without_a_word(home: H
     assert [line.split()[0] for line in process.printed] == [
         "API",
         "OpenAPI",
+        "Console",
+        "Console",
+        "Console",
         "gRPC",
         "gRPC",
         "gRPC",
         "ready",
     ]
     assert process.printed[1].split()[1] == url + "/docs"
+    links = {line.split()[2]: line.split()[1].partition("#handover=") for line in process.printed[2:5]}
+    assert list(links) == ["operator", "approver", "auditor"]
     assert process.addresses.keys() == {*SERVICES, "gateway"}
     async with aiohttp.ClientSession() as session:
         async with session.get(url + "/health") as health:
@@ -45,6 +50,10 @@ async def test_the_api_says_where_everything_is_and_stops_without_a_word(home: H
         for path, status in (("/docs", 200), ("/openapi.json", 200), ("/version", 200), (R, 401)):
             async with session.get(url + path) as answer:
                 assert answer.status == status, path
+        for page, _, link in links.values():
+            form = {"data": {"handover": link}, "headers": {"origin": url}, "allow_redirects": False}
+            async with session.post(page + "sign-in", **form) as answer:
+                assert (answer.status, answer.headers["location"]) == (303, "/console/")
     process.signal(signal.SIGINT)
     assert process.ended() == 0
     assert home.log.read_text() == ""

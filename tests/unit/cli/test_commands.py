@@ -9,6 +9,7 @@ import pytest
 from cavra_cli.main import app
 from cavra_service.errors import Refused
 from cavra_service.identity import TokenVerifier
+from cavra_service.sealing import HANDOVER, Sealer
 from cavra_service.settings import Settings
 from typer.testing import CliRunner, Result
 
@@ -33,6 +34,21 @@ def test_a_token_stands_alone_on_standard_output_and_names_who_it_is_for(tmp_pat
     identity = asyncio.run(TokenVerifier.of(Settings(data_dir=tmp_path)).verify(result.stdout.strip()))
     assert (identity.actor.sub, identity.actor.name) == ("alice", "Alice")
     assert identity.roles == {"operator", "auditor"}
+
+
+def test_a_link_stands_for_the_token_and_does_not_show_it(tmp_path: Path) -> None:
+    result = cavra(
+        "token", "create", "--actor", "alice", "--role", "operator", "--link", "http://127.0.0.1:8000/",
+        "--data-dir", str(tmp_path),
+    )  # fmt: skip
+    page, _, link = result.stdout.strip().partition("#handover=")
+    assert (result.exit_code, page) == (0, "http://127.0.0.1:8000/console/")
+    settings = Settings(data_dir=tmp_path)
+    carried = Sealer(settings).open(HANDOVER, link)
+    assert carried is not None
+    identity = asyncio.run(TokenVerifier.of(settings).verify(carried["token"]))
+    assert identity.actor.sub == "alice"
+    assert Sealer(Settings(data_dir=tmp_path / "other")).open(HANDOVER, link) is None
 
 
 def test_only_the_retry_service_has_a_worker() -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Coroutine
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -14,6 +15,7 @@ from cavra_service.checkpoints import LogRefused
 from cavra_service.identity import ROLES, SERVICES, LocalIssuer
 from cavra_service.logs import configure_logs
 from cavra_service.runtime import installed
+from cavra_service.sealing import handover
 from cavra_service.settings import Settings
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
@@ -21,7 +23,7 @@ from pydantic_settings import SettingsError
 from cavra_cli import connectors, evidence
 from cavra_cli import demo as walk
 from cavra_cli.health import probe
-from cavra_cli.running import LOG_REFUSED, StartError, announce, everything, one, until_stopped
+from cavra_cli.running import LOG_REFUSED, StartError, announce, console_link, everything, one, until_stopped
 
 T = TypeVar("T")
 
@@ -34,6 +36,9 @@ app.add_typer(keys, name="key")
 logs = typer.Typer(no_args_is_help=True, help="Logs that do not start. The service is stopped meanwhile.")
 app.add_typer(logs, name="log")
 app.add_typer(connectors.app, name="connectors")
+
+_PEOPLE = ("operator", "approver", "auditor")
+"""Roles for each of which `cavra api` prints a link to the console."""
 
 DataDir = Annotated[
     Path | None,
@@ -65,8 +70,10 @@ def api(
     """Start all services and the gateway in one process, with a local issuer of tokens. Ctrl-C drains and stops."""
     settings = _settings(host=host, gateway_port=port, data_dir=data_dir, worker_enabled=worker or None)
     configure_logs(settings.log_level)
-    _issuer(settings).prepare()
-    _run(until_stopped(everything(settings), announce))
+    issuer = _issuer(settings)
+    issuer.prepare()
+    links = {role: handover(settings, issuer.token(role, [role])) for role in _PEOPLE}
+    _run(until_stopped(everything(settings), partial(announce, links=links)))
 
 
 @app.command()
@@ -126,9 +133,17 @@ def create(
     role: Annotated[list[str], typer.Option(help=f"One of {', '.join(ROLES)}; may be repeated.")],
     name: Annotated[str, typer.Option(help="Name to show.", show_default="the subject")] = "",
     hours: Annotated[float, typer.Option(min=0.01, max=24 * 366, help="How long it is valid.")] = 12.0,
+    link: Annotated[
+        str,
+        typer.Option(
+            metavar="URL",
+            help="URL of a gateway: print a link that signs in to its console, once and within 15 minutes.",
+            show_default="print the token",
+        ),
+    ] = "",
     data_dir: DataDir = None,
 ) -> None:
-    """Print a signed token, alone, on standard output."""
+    """Print a signed token, or a link that stands for it, alone, on standard output."""
     unknown = sorted(set(role) - set(ROLES))
     if unknown:
         raise typer.BadParameter(f"unknown role; known are {', '.join(ROLES)}", param_hint="--role")
@@ -137,7 +152,8 @@ def create(
         Actor(settings.token_issuer, actor, name or actor)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--actor or --name") from None
-    typer.echo(_issuer(settings).token(actor, role, name=name, ttl_seconds=int(hours * 3600)))
+    token = _issuer(settings).token(actor, role, name=name, ttl_seconds=int(hours * 3600))
+    typer.echo(console_link(link.rstrip("/"), handover(settings, token)) if link else token)
 
 
 LoggingService = Annotated[str, typer.Argument(help=f"One of {', '.join(SERVICES)}.")]

@@ -86,13 +86,20 @@ async def until_stopped(
         await stopping.wait()
 
 
-def announce(addresses: Addresses) -> None:
-    """Print where everything is; once this stands, everything serves."""
+def announce(addresses: Addresses, links: Mapping[str, str] | None = None) -> None:
+    """Print where everything is; once this stands, everything serves. `links`: by role what signs in to the console, once."""
     gateway = addresses.get("gateway")
     if gateway is not None:
         print(f"API       {gateway}")
         print(f"OpenAPI   {gateway}/docs")
+        for role, link in (links or {}).items():
+            print(f"Console   {console_link(gateway, link)}  {role}")
     for name, address in addresses.items():
         if name != "gateway":
             print(f"gRPC      {address}  {name}")
     print("ready", flush=True)
+
+
+def console_link(gateway: str, handover: str) -> str:
+    """The address that signs in. What stands behind the # is sent nowhere: it is in no log of a server and in no referrer."""
+    return f"{gateway}/console/#handover={handover}"
