@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.browser.evidence import Archive
 from tests.browser.house import House, chromium, chromium_or_skip
 from tests.support.receiver import Receiver
 
@@ -26,5 +27,14 @@ async def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
         chromium() as browser,
         House(tmp_path, receiver, browser).running() as running,
     ):
+        yield running
+        assert running.errors == [], "a page complained in the browser's console"
+
+
+@pytest.fixture
+async def archive(tmp_path: Path) -> AsyncIterator[Archive]:
+    """A gateway over logs that a test fills as it likes."""
+    chromium_or_skip()
+    async with chromium() as browser, Archive(tmp_path, browser).running() as running:
         yield running
         assert running.errors == [], "a page complained in the browser's console"

@@ -1,9 +1,13 @@
 """What the evidence pages are held against: the API's own answers."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any, Final
 
 import aiohttp
-from playwright.async_api import Page
+from cavra_evidence.draft import Draft
+from playwright.async_api import Browser, Page
 
 from tests.browser.house import (
     House,
@@ -14,6 +18,9 @@ from tests.browser.house import (
     failed_delivery,
     planned,
 )
+from tests.support.fake_services import FakeServices
+from tests.support.receiver import Receiver
+from tests.support.samples import draft, sample
 
 NOTIFICATIONS: Final = "/runtime/go-pilot/rollback-drill-notifications"
 
@@ -45,3 +52,41 @@ async def retried(house: House) -> str:
 async def live(page: Page) -> None:
     """Wait until the page follows what changes."""
     await page.locator("#live-state[data-state=live]").wait_for()
+
+
+async def signed_in(house: House, name: str, path: str, **window: Any) -> Page:
+    """A window in which `name` is signed in, at a page of the console."""
+    page = await house.window(**window)
+    await page.goto(f"{house.url}/console{path}")
+    await page.get_by_label("Access token").fill(house.token(name))
+    await page.get_by_role("button", name="Sign in").click()
+    await page.wait_for_url(f"**/console{path}")
+    return page
+
+
+class Archive(House):
+    """The gateway over logs that hold whatever a test writes, in front of services that answer little."""
+
+    def __init__(self, folder: Path, browser: Browser) -> None:
+        super().__init__(folder, Receiver(), browser)
+        self.fakes = FakeServices(folder / "fakes")
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator["Archive"]:
+        """All of it, while this context is open."""
+        async with self.fakes.running():
+            self.installation, self.url = self.fakes.installation, self.fakes.url
+            yield self
+
+    async def write(self, service: str, *drafts: Draft) -> None:
+        """Commit records."""
+        await self.fakes.write(service, *drafts)
+
+    async def acknowledged(self, count: int, notes: str = "") -> None:
+        """So many acknowledgements of one drill, in delivery's log."""
+        for first in range(0, count, 50):
+            records = [
+                draft(sample("notification_ack", schedule_id="drill-1", notes=notes))
+                for _ in range(min(50, count - first))
+            ]
+            await self.write("delivery", *records)

@@ -8,14 +8,22 @@ from fastapi import FastAPI, Request
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
-from cavra_gateway.console import actions, inbox, live, oidc, signin, trace
+from cavra_gateway.console import actions, history, inbox, live, oidc, signin, trace
 from cavra_gateway.console.live_feed import Feed
 from cavra_gateway.console.render import environment
 from cavra_gateway.console.route import guarding, told
 from cavra_gateway.console.static import Assets
 from cavra_gateway.session import Gateway
 
-ROUTERS: Final = (signin.router, oidc.router, inbox.router, *actions.ROUTERS, trace.router, live.router)
+ROUTERS: Final = (
+    signin.router,
+    oidc.router,
+    inbox.router,
+    *actions.ROUTERS,
+    trace.router,
+    live.router,
+    history.router,
+)
 """Each topic's pages."""
 
 
