@@ -183,9 +183,9 @@ class SendMachine:
         ]
 
     async def _carry_out(self, job: First, found: Found, entries: Sequence[Entry]) -> Entry:
-        parts = await asyncio.gather(
-            *(self._first_part(job, provider, found, entries) for provider in job.providers)
-        )
+        attempts = [self._first_part(job, provider, found, entries) for provider in job.providers]
+        # One provider needs no task of its own.
+        parts = [await attempts[0]] if len(attempts) == 1 else await asyncio.gather(*attempts)
         return await self._conclude(job.send, parts, Actor(*job.send.actor))
 
     async def _first_part(

@@ -22,6 +22,8 @@ def pause_seconds(tries: int, asked: float | None, uniform: Callable[[float, flo
 def retry_after_seconds(text: str, now: datetime) -> float | None:
     """A Retry-After header in seconds from `now`: a number, or a date as RFC 9110 writes it. None for anything else."""
     text = text.strip()
+    if not text:
+        return None
     if text.isascii() and text.isdigit():
         return float(text[:16])
     try:

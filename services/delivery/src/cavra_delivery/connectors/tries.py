@@ -44,7 +44,9 @@ async def send(
         again = connector.deduplicates if answer.may_have_arrived else answer.again
         pause = pause_seconds(tries, answer.retry_after_seconds, _random.uniform) if again else None
         if answer.delivered or pause is None or tries > limits.retries:
-            return replace(answer, may_have_arrived=may_have_arrived and not answer.delivered), tries
+            if may_have_arrived and not answer.delivered:
+                answer = replace(answer, may_have_arrived=True)
+            return answer, tries
         await sleep(pause)
 
 
