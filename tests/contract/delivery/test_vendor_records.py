@@ -2,7 +2,6 @@
 
 import asyncio
 import base64
-import os
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -62,11 +61,11 @@ async def test_a_running_service_lists_its_connectors_to_who_has_a_token(
     )
     installation = closed_desk.installation
     async with installation.running("delivery") as address:
-        token = installation.token("audrey", "auditor")
+        (closed_desk.folder / "token").write_text(installation.token("audrey", "auditor"))
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "cavra_cli", "connectors", "list", "--address", address),
+            *("--token-file", str(closed_desk.folder / "token")),
             stdout=asyncio.subprocess.PIPE,
-            env={**os.environ, "CAVRA_TOKEN": token},
         )
         out, _ = await process.communicate()
     assert process.returncode == 0

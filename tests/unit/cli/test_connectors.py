@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import pytest
 from cavra_cli.main import app
 from typer.testing import CliRunner
 
@@ -28,8 +27,9 @@ def test_a_file_that_is_not_there_is_refused() -> None:
     assert "the file cannot be read" in result.stderr
 
 
-def test_a_list_needs_a_token(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("CAVRA_TOKEN", raising=False)
-    result = CliRunner().invoke(app, ["connectors", "list"])
-    assert result.exit_code == 2
-    assert "set CAVRA_TOKEN" in result.stderr
+def test_a_list_tells_what_kept_it_from_asking(tmp_path: Path) -> None:
+    gone = CliRunner().invoke(app, ["connectors", "list", "--token-file", "gone.token"])
+    assert (gone.exit_code, "gone.token: No such file" in gone.stderr) == (2, True)
+    nobody = ["connectors", "list", "--address", "127.0.0.1:1", "--data-dir", str(tmp_path)]
+    down = CliRunner().invoke(app, nobody)
+    assert (down.exit_code, down.stderr.startswith("cavra: service_unavailable")) == (1, True)

@@ -12,6 +12,7 @@ import typer
 from cavra.delivery.v1 import delivery_pb2, delivery_pb2_grpc
 from cavra_service.client import Caller, connect
 from cavra_service.errors import Refused
+from cavra_service.identity import LocalIssuer
 from cavra_service.settings import Settings
 from cavra_service.tls import channel_credentials
 
@@ -19,7 +20,6 @@ app = typer.Typer(no_args_is_help=True, help="Where audit packages go. No comman
 
 CHECKS: Final = "cavra.checks"
 """Group of entry points by which a service's distribution offers its checks."""
-TOKEN: Final = "CAVRA_TOKEN"  # noqa: S105 the variable's name
 
 
 class Checked(Protocol):
@@ -76,24 +76,33 @@ def show(
         str | None,
         typer.Option(help="host:port of the delivery service.", show_default="CAVRA_DELIVERY_ADDRESS"),
     ] = None,
+    token_file: Annotated[
+        Path | None, typer.Option(help="File of an auditor's token.", show_default="one of the local issuer")
+    ] = None,
+    data_dir: Annotated[
+        Path | None,
+        typer.Option(help="Folder of stores, keys and tokens.", show_default=".cavra, or CAVRA_DATA_DIR"),
+    ] = None,
 ) -> None:
-    """List a running service's connectors and whether each can be used. The token to ask with is read from CAVRA_TOKEN."""
-    if not os.environ.get(TOKEN):
-        raise typer.BadParameter(f"set {TOKEN}, e.g. to what `cavra token create --role auditor` prints")
-    settings = Settings()
+    """List a running service's connectors and whether each can be used."""
     try:
-        found = asyncio.run(_listed(address or settings.delivery_address, settings))
+        settings = Settings(data_dir=data_dir) if data_dir else Settings()
+        issued = "" if token_file else LocalIssuer(settings).token("connectors", ["auditor"])
+        token = token_file.read_text().strip() if token_file else issued
+        found = asyncio.run(_listed(address or settings.delivery_address, settings, token))
     except Refused as refused:
         typer.echo(f"cavra: {refused.reason}: {refused.message}", err=True)
         raise typer.Exit(1) from None
+    except OSError as error:
+        raise typer.BadParameter(f"{error.filename}: {error.strerror}") from None
     _table([(one.name, one.kind, _state(one), _detail(one)) for one in found])
 
 
-async def _listed(address: str, settings: Settings) -> list[delivery_pb2.Connector]:
+async def _listed(address: str, settings: Settings, token: str) -> list[delivery_pb2.Connector]:
     channel: grpc.aio.Channel
     async with connect(address, channel_credentials(settings)) as channel:
         stub = delivery_pb2_grpc.DeliveryServiceStub(channel)
-        caller = Caller(lambda: os.environ[TOKEN], 10.0)
+        caller = Caller(lambda: token, 10.0)
         answer = await caller.unary(stub.ListConnectors, delivery_pb2.ListConnectorsRequest())
         return list(answer.connectors)
 
