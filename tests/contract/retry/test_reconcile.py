@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 from cavra.retry.v1 import retry_pb2 as pb
-from cavra_retry.execution import Executor, keep_reconciling
+from cavra_retry.execution import Executor
 from cavra_retry.peer import Delivery
+from cavra_retry.store.standings import Standings
+from cavra_retry.tasks import keep_reconciling
 from cavra_service.keys import ServiceKeys
 from cavra_service.runtime import open_store
 from cavra_verify.kinds import BY_NOUN
@@ -171,7 +173,8 @@ async def looking(retry: Any) -> AsyncIterator[Callable[[], Awaitable[None]]]:
         async with retry.installation.channel(settings.delivery_address) as channel:
             peer = retry.installation.caller("service:retry", "service")
             delivery = Delivery(channel, peer, ServiceKeys(trust / "delivery.pub"))
-            yield Executor(store, delivery, ServiceKeys(trust / "retry.pub"), retry.clock).reconcile
+            keys = ServiceKeys(trust / "retry.pub")
+            yield Executor(store, Standings(store), delivery, keys, retry.clock).reconcile
     finally:
         await store.close()
 

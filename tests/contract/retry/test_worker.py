@@ -238,7 +238,9 @@ async def test_what_changed_since_the_approval_is_not_sent_and_ends_it(retry: An
 
 _ENDING = "SELECT decision_id FROM item_decisions WHERE state <> 'approved'"
 _APPROVAL = "coalesce((SELECT decision_id FROM item_decisions LIMIT 1), 'none')"
-_APPROVED = f"UPDATE approval_items SET state = 'approved', approval_decision_id = {_APPROVAL}"
+_APPROVED = (
+    f"UPDATE approval_items SET state = 'approved', change = change + 1, approval_decision_id = {_APPROVAL}"
+)
 
 
 @pytest.mark.parametrize(

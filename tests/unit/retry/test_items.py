@@ -253,13 +253,13 @@ def test_content_that_can_not_be_described_has_not_changed() -> None:
 )
 def test_only_what_is_approved_can_be_claimed(state: ItemState, reason: str) -> None:
     of = replace(OPEN, state=state, decisions=(decision("bob"),))
-    assert claim_refusal(of.standing(person("erin")), NOW) == reason
+    assert claim_refusal(of.standing(), person("erin"), NOW) == reason
 
 
 def test_an_approval_can_not_be_claimed_late_or_by_who_gave_it() -> None:
     approved = replace(OPEN, state="approved", decisions=(decision("bob"),))
-    assert claim_refusal(approved.standing(person("erin")), approved.expires_at) == "approval_expired"
-    assert claim_refusal(approved.standing(person("bob")), NOW) == "self_execution"
+    assert claim_refusal(approved.standing(), person("erin"), approved.expires_at) == "approval_expired"
+    assert claim_refusal(approved.standing(), person("bob"), NOW) == "self_execution"
     loose = ItemPolicy(required_approvals=1, separation_of_duties=False, require_retry_ack=True)
-    assert claim_refusal(replace(approved, policy=loose).standing(person("bob")), NOW) == ""
-    assert claim_refusal(None, NOW) == "approval_required"
+    assert claim_refusal(replace(approved, policy=loose).standing(), person("bob"), NOW) == ""
+    assert claim_refusal(None, person("erin"), NOW) == "approval_required"

@@ -47,7 +47,7 @@ def asked(live: bool = True, **more: Any) -> RunRequest:
 
 def known(*items: Item, verified: bool = True, content: Any = CONTENT) -> Approvals:
     return Approvals(
-        {one.key: one.standing(person("erin")) for one in items},
+        {one.key: one.standing() for one in items},
         {one.key: one for one in items},
         {one.key: Description(content) for one in items},
         frozenset(one.item_id for one in items if verified),

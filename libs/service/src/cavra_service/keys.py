@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
+from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
@@ -26,6 +27,8 @@ _KIND: Final = BY_NOUN["log_key"]
 _LINE: Final = re.compile(r"([0-9a-f]{64})(?: ([0-9]{1,16})(?: ([0-9]{1,16})( revoked)?)?)?")
 _MOST: Final = 500
 _ALL: Final = 2**62
+_REMEMBERED: Final = 16_384
+"""Records that a process knows to be signed: some 2 MB."""
 
 
 class KeyListError(ValueError):
@@ -79,14 +82,28 @@ class ServiceKeys:
         self._path = path
         self._seen = path.stat()
         self._keys = read_keys(path)
+        self._known: dict[bytes, None] = {}
 
     def verify(self, signature: bytes, canonical: bytes, index: int | None) -> None:
         """Return if the record at `index` (None: not known) is signed by a key that is good there, else raise SignatureError."""
         for key in reversed(self._current()):
             if key.signs(index):
+                known = _fingerprint(key.public, signature, canonical)
+                if known in self._known:
+                    return None
                 with suppress(SignatureError):
-                    return verify_signature(key.public, signature, RECORD_TYPE, canonical)
+                    verify_signature(key.public, signature, RECORD_TYPE, canonical)
+                    return self._remember(known)
         raise SignatureError("got a record that no key of its service signed that is good there")
+
+    def signed(self, public: bytes, signature: bytes, canonical: bytes) -> None:
+        """Take note that the key `public` has signed this record here and now: it needs no check while it stays the same, byte for byte."""
+        self._remember(_fingerprint(public, signature, canonical))
+
+    def _remember(self, known: bytes) -> None:
+        if len(self._known) >= _REMEMBERED:
+            del self._known[next(iter(self._known))]
+        self._known[known] = None
 
     @property
     def now(self) -> bytes:
@@ -98,6 +115,11 @@ class ServiceKeys:
         if (seen.st_mtime_ns, seen.st_ino) != (self._seen.st_mtime_ns, self._seen.st_ino):
             self._keys, self._seen = read_keys(self._path), seen
         return self._keys
+
+
+def _fingerprint(public: bytes, signature: bytes, canonical: bytes) -> bytes:
+    """Stands for a key, a signature and a record. The first two have a fixed length where they are any good."""
+    return sha256(b"%d %b%b%b" % (len(signature), public, signature, canonical)).digest()
 
 
 async def key_records(store: Store) -> list[tuple[int, LogKey]]:

@@ -2,6 +2,7 @@
 
 import base64
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import sha256
 
 from cryptography.exceptions import InvalidSignature
@@ -46,12 +47,15 @@ class Signer:
         return self.private.sign(pre_authentication(payload_type, payload))
 
 
+@lru_cache(64)
+def _public_key(public: bytes) -> Ed25519PublicKey:
+    return Ed25519PublicKey.from_public_bytes(public)
+
+
 def verify_signature(public: bytes, signature: bytes, payload_type: str, payload: bytes) -> None:
     """Return if `signature` is by `public` (raw, 32 bytes) over `payload`, else raise SignatureError."""
     try:
-        Ed25519PublicKey.from_public_bytes(public).verify(
-            signature, pre_authentication(payload_type, payload)
-        )
+        _public_key(public).verify(signature, pre_authentication(payload_type, payload))
     except (InvalidSignature, ValueError):
         raise SignatureError(
             f"got a signature that is not by key {key_id(public)} over these bytes"
@@ -92,7 +96,7 @@ def open_checkpoint(note: str, origin: str, public: bytes) -> Checkpoint:
         try:
             blob = base64.b64decode(encoded, validate=True)
             if blob[:4] == expected:
-                Ed25519PublicKey.from_public_bytes(public).verify(blob[4:], (body + "\n").encode())
+                _public_key(public).verify(blob[4:], (body + "\n").encode())
                 return _checkpoint(lines)
         except (ValueError, InvalidSignature):
             break

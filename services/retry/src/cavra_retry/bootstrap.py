@@ -17,12 +17,14 @@ from cavra_service.settings import Settings
 from cavra_service.tls import channel_credentials, server_credentials
 
 from cavra_retry.background import working
-from cavra_retry.execution import Executor, OwnedTasks, keep_reconciling
+from cavra_retry.execution import Executor
 from cavra_retry.peer import Delivery
 from cavra_retry.resolutions import Resolver
 from cavra_retry.rpc import completions, retry_servicer
 from cavra_retry.rpc.base import Parts
 from cavra_retry.settings import RetrySettings
+from cavra_retry.store.standings import Standings
+from cavra_retry.tasks import OwnedTasks, keep_reconciling
 
 _NAME = "retry"
 
@@ -43,9 +45,10 @@ async def start(settings: Settings, clock: Callable[[], datetime] = utc_now) -> 
         trust = own.identity / "trust"
         delivery = Delivery(channel, caller, ServiceKeys(trust / "delivery.pub"))
         own_keys = ServiceKeys(trust / "retry.pub")
-        executor = Executor(store, delivery, own_keys, clock)
+        standings = Standings(store)
+        executor = Executor(store, standings, delivery, own_keys, clock)
         resolver = Resolver(store, delivery, own_keys, clock)
-        parts = Parts(store, delivery, own, executor, resolver, tasks, clock)
+        parts = Parts(store, delivery, own, own_keys, standings, executor, resolver, tasks, clock)
         jobs = (executor.reconcile, resolver.tell)
         reconciling = asyncio.create_task(keep_reconciling(jobs, own.reconcile_interval_seconds))
         stack.push_async_callback(_cancelled, reconciling)

@@ -7,10 +7,10 @@ or fences an execution that never began, which is then recorded as skipped. Noth
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from itertools import islice
 
 import structlog
 from cavra.evidence.v1 import evidence_pb2 as evidence
@@ -36,8 +36,7 @@ from cavra_retry.domain.runs import Approvals, RunRequest, Selection, claimable,
 from cavra_retry.peer import Delivery, Permitted, Sending, Sent
 from cavra_retry.store import items as item_rows
 from cavra_retry.store import plans as plan_rows
-
-T = TypeVar("T")
+from cavra_retry.store.standings import Standings
 
 log = structlog.get_logger()
 
@@ -70,43 +69,20 @@ class NothingDue(Exception):
     """The run would take nothing, and was asked for only if it takes something."""
 
 
-class OwnedTasks:
-    """Work that outlives the call that asked for it."""
-
-    def __init__(self) -> None:
-        self._tasks: set[asyncio.Task[Any]] = set()
-
-    async def finish(self, work: Coroutine[Any, Any, T]) -> T:
-        """The result of `work`, which goes on when the waiting is cancelled."""
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._done)
-        return await asyncio.shield(task)
-
-    def _done(self, task: asyncio.Task[Any]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and task.exception() is not None:
-            # Who waits is told as well; this is for those who went away.
-            log.info("owned_task_failed", error=type(task.exception()).__name__)
-
-    async def close(self, timeout_seconds: float) -> None:
-        """Wait for what is under way, at most so long; then stop it."""
-        if not self._tasks:
-            return
-        _, late = await asyncio.wait(self._tasks, timeout=timeout_seconds)
-        for task in late:
-            task.cancel()
-        await asyncio.gather(*late, return_exceptions=True)
-
-
 class Executor:
     """Runs what was approved."""
 
     def __init__(
-        self, store: Store, delivery: Delivery, keys: ServiceKeys, clock: Callable[[], datetime]
+        self,
+        store: Store,
+        standings: Standings,
+        delivery: Delivery,
+        keys: ServiceKeys,
+        clock: Callable[[], datetime],
     ) -> None:
-        """`keys`: this service's own, by which it checks what it signed itself."""
+        """`standings`: of the items in `store`. `keys`: this service's own, by which it checks what it signed itself."""
         self._store = store
+        self._standings = standings
         self._delivery = delivery
         self._keys = keys
         self._clock = clock
@@ -177,7 +153,7 @@ class Executor:
         judged: Sequence[Judged],
         approvals: Approvals | None,
     ) -> tuple[Planned, Entry]:
-        live = approvals.standings if approvals else await item_rows.live(self._store)
+        live = approvals.standings if approvals else await self._standings.live()
         ack, now = request.require_retry_ack, request.now
         reviewed = await plan_rows.reviewed(self._store, judged, live, ack, now)
         planned = plan_retries(new_id(RetryPlan.KIND.prefix), judged, reviewed, policy, request.actor, now)
@@ -236,15 +212,15 @@ class Executor:
         if not request.live:
             return None
         while True:
-            standings = await item_rows.live(self._store, request.actor.key)
+            standings = await self._standings.live()
             approvals, theirs = await self._choose(request, judged, standings, mine)
             if not theirs:
                 break
             self._release(mine)
             if theirs & self._chosen:
                 await self._released.wait()
-        missing = [one.failure.key for one in judged if one.failure.key not in standings]
-        standings |= await item_rows.ended(self._store, missing[:_EXPLAINED])
+        missing = (one.failure.key for one in judged if one.failure.key not in standings)
+        standings |= await item_rows.ended(self._store, list(islice(missing, _EXPLAINED)))
         return approvals
 
     async def _choose(
@@ -263,7 +239,7 @@ class Executor:
         verified: set[str] = set()
         theirs: set[str] = set()
         approvals = Approvals(standings, items, descriptions, verified)
-        waiting, valid = iter(claimable(request, judged, standings)), 0
+        waiting, valid = claimable(request, judged, standings), 0
         while valid < request.most:
             batch = self._reserve(waiting, request.most, mine, theirs)
             if not batch:
@@ -384,19 +360,3 @@ class Executor:
             await self.settle(claim, outcome)
         except ValueError as error:
             log.error("claim_not_settled", execution_id=claim.execution_id, error=type(error).__name__)
-
-
-async def keep_reconciling(jobs: Sequence[Callable[[], Awaitable[None]]], interval_seconds: float) -> None:
-    """Do all `jobs` now and twice in every interval, until cancelled. A peer that is down is asked again.
-
-    Twice, so that what needs two looks is settled within one interval.
-    """
-    while True:
-        for job in jobs:
-            try:
-                await job()
-            except Refused as refused:
-                log.info("reconcile_postponed", reason=refused.reason)
-            except Exception as error:
-                log.error("reconcile_failed", error=type(error).__name__, exc_info=error)
-        await asyncio.sleep(interval_seconds / 2)

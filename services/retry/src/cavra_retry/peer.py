@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 import grpc
+import orjson
 import structlog
 from cavra.delivery.v1 import delivery_pb2 as pb
 from cavra.delivery.v1 import delivery_pb2_grpc as delivery_rpc
@@ -17,7 +18,6 @@ from cavra_evidence.records.delivery import ConnectorDelivery
 from cavra_service.client import Caller
 from cavra_service.keys import ServiceKeys
 from cavra_service.wire import actor_to_wire, cause_from_wire, cause_of, cause_to_wire, from_timestamp
-from cavra_verify.canonical import parse
 from cavra_verify.signatures import SignatureError
 
 from cavra_retry.domain.executions import Claim, Outcome, Status
@@ -187,7 +187,7 @@ class Delivery:
         record = result.delivery
         self._keys.verify(record.signature, record.canonical, record.index)
         # Its shape is what delivery's own models made of it.
-        delivery: dict[str, Any] = parse(record.canonical).get(ConnectorDelivery.KIND.key, {})
+        delivery: dict[str, Any] = orjson.loads(record.canonical).get(ConnectorDelivery.KIND.key, {})
         status = _STATUSES.get(delivery["deliveries"][0]["outcome"]) if delivery else None
         if status is None or delivery["execution_id"] != result.execution_id:
             raise SignatureError("got another record, expected the connector delivery of the execution")

@@ -105,8 +105,8 @@ class Standing(NamedTuple):
     failed_hash: str
     plan_index: int
     expires_at: datetime
-    barred: bool
-    """Whether who asks has approved it, and may not execute what they approved."""
+    approvers: frozenset[Person]
+    """Who has approved it and may therefore not execute it; empty where they may."""
 
     def state_at(self, now: datetime) -> ItemState:
         """The state at `now`: an item that nobody used in time is expired, whether or not that has been written down yet."""
@@ -158,8 +158,8 @@ class Item:
             self.key, self.attempt_number, failed, self.content, plan, self.policy, self.expires_at
         )
 
-    def standing(self, person: Person | None = None) -> Standing:
-        """What a choice looks at, when `person` is to execute it."""
+    def standing(self) -> Standing:
+        """What a choice looks at."""
         return Standing(
             self.item_id,
             self.attempt_number,
@@ -168,7 +168,7 @@ class Item:
             self.failed.record_hash or "",
             self.review.plan_index,
             self.expires_at,
-            self.policy.separation_of_duties and person in self.approvers,
+            self.approvers if self.policy.separation_of_duties else frozenset(),
         )
 
     def state_at(self, now: datetime) -> ItemState:
@@ -306,12 +306,12 @@ def matches(item: Item, failure: Failure, content: Content | None) -> bool:
     return item.standing().is_about(failure) and content in (None, item.content)
 
 
-def claim_refusal(item: Standing | None, now: datetime) -> str:
-    """Why who asks can't claim the item now, as a reason code; empty when nothing speaks against it."""
+def claim_refusal(item: Standing | None, person: Person, now: datetime) -> str:
+    """Why `person` can't claim the item now, as a reason code; empty when nothing speaks against it."""
     if item is None:
         return "approval_required"
     if item.state == "approved" and now < item.expires_at:
-        return "self_execution" if item.barred else ""
+        return "self_execution" if person in item.approvers else ""
     return _UNCLAIMABLE[item.state_at(now)]
 
 

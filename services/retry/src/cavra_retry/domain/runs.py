@@ -1,6 +1,6 @@
 """Worker runs: which retries a run takes, and what it leaves to people."""
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
@@ -56,7 +56,7 @@ class Approvals:
     """What a live run knows of approvals. A dry run needs none."""
 
     standings: Mapping[FailureKey, Standing]
-    """The newest item of each failure, where there is one, as the executor meets it."""
+    """The newest item of each failure, where there is one."""
     items: Mapping[FailureKey, Item]
     """Those in full that were looked at closely: not more than a run needs to find its retries."""
     descriptions: Mapping[FailureKey, Description]
@@ -119,18 +119,16 @@ def schedule_slot(interval_minutes: int, cadence: str, enabled: bool, now: datet
 
 def claimable(
     request: RunRequest, judged: Sequence[Judged], standings: Mapping[FailureKey, Standing]
-) -> list[tuple[Judged, Standing]]:
+) -> Iterator[tuple[Judged, Standing]]:
     """The candidates of a live run that have an approval, before content and evidence are checked; oldest failure first."""
     probing: set[str] = set()
-    found = []
     for one in _asked(request, judged):
         item = standings.get(one.failure.key)
         if one.action != "retry" or _held(one, request, probing):
             continue
         if item and not _refusal(one, item, request):
             probing.add(one.failure.key.provider)
-            found.append((one, item))
-    return found
+            yield one, item
 
 
 def select(request: RunRequest, judged: Sequence[Judged], approvals: Approvals | None) -> Selection:
@@ -184,7 +182,7 @@ def _refusal(one: Judged, item: Standing | None, request: RunRequest) -> str:
     """Why the item can't be claimed; one that ended with an earlier attempt says nothing about this one."""
     if item is not None and item.state in ENDED and item.attempt_number != one.failure.next_attempt_number:
         item = None
-    return claim_refusal(item, request.now)
+    return claim_refusal(item, request.actor.key, request.now)
 
 
 def is_valid(one: Judged, request: RunRequest, approvals: Approvals) -> bool:
@@ -209,7 +207,7 @@ def _not_valid(one: Judged, request: RunRequest, approvals: Approvals) -> str:
     if item.item_id not in approvals.verified:
         return "evidence_mismatch"
     # What was verified may say more than the rows that the choice was made by.
-    return claim_refusal(item.standing(request.actor.key), request.now)
+    return claim_refusal(item.standing(), request.actor.key, request.now)
 
 
 def _approval_state(reason: str) -> str:

@@ -169,8 +169,10 @@ class Approvals(Topic):
             statements.append(items.approve(item_id, request.approval_plan_id, decision.decision_id))
         if vote.verb == "approved" and item.policy.require_retry_ack and ack is not None:
             statements.append(plans.check_ack(item.key, ack.acknowledgement_id))
-        entries = await store.commit(Commit([draft], statements))
-        record = record_of_entry(entries[0], store.origin)
+        (entry,) = await store.commit(Commit([draft], statements))
+        # Who executes it will look at what was signed here.
+        self._parts.keys.signed(store.signer.public, entry.signature, entry.canonical)
+        record = record_of_entry(entry, store.origin)
         return pb.DecideApprovalResponse(decision=record, item_state=state)
 
     async def _keep(

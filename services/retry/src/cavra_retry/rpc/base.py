@@ -7,13 +7,16 @@ from typing import Any, Final, TypeVar
 
 from cavra.retry.v1 import retry_pb2 as pb
 from cavra_evidence.refusal import Refusal
+from cavra_service.keys import ServiceKeys
 from cavra_service.store.protocol import Store
 
 from cavra_retry.domain.policy import RetryPolicy
-from cavra_retry.execution import Executor, OwnedTasks
+from cavra_retry.execution import Executor
 from cavra_retry.peer import Delivery, Sending
 from cavra_retry.resolutions import Resolver
 from cavra_retry.settings import RetrySettings
+from cavra_retry.store.standings import Standings
+from cavra_retry.tasks import OwnedTasks
 
 T = TypeVar("T")
 
@@ -27,6 +30,9 @@ class Parts:
     store: Store
     delivery: Delivery
     settings: RetrySettings
+    keys: ServiceKeys
+    """This service's own."""
+    standings: Standings
     executor: Executor
     resolver: Resolver
     tasks: OwnedTasks

@@ -12,7 +12,7 @@ from cavra_service.wire import record_of_entry
 
 from cavra_retry.domain.plans import AckState, acknowledge, judge, plan_retries
 from cavra_retry.rpc.base import Topic, member, only, required, retry_policy
-from cavra_retry.store import items, plans
+from cavra_retry.store import plans
 
 _STATES: Final[dict[int, AckState]] = {
     pb.RETRY_ACKNOWLEDGEMENT_STATE_UNSPECIFIED: "accepted",
@@ -32,7 +32,7 @@ class Planning(Topic):
         parts, now = self._parts, self._parts.clock()
         policy = retry_policy(request.retry_policy, parts.settings)
         judged = judge(await parts.delivery.open_failures(), policy, now)
-        live = await items.live(parts.store)
+        live = await parts.standings.live()
         ack = parts.settings.approval_require_retry_ack
         reviewed = await plans.reviewed(parts.store, judged, live, ack, now)
         planned = plan_retries(new_id(RetryPlan.KIND.prefix), judged, reviewed, policy, caller().actor, now)

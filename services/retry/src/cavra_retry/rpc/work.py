@@ -98,7 +98,7 @@ class Work(Topic):
         if step in ("decide", "execute"):
             _say_item(found, item)
             ack = view.ack if view is not None else None
-            barred = "self_execution" if item.standing(person).barred else ""
+            barred = "self_execution" if person in item.standing().approvers else ""
             found.refusal = approval_refusal(item, person, ack, now) if step == "decide" else barred
         return found
 

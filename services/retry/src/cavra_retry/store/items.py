@@ -13,7 +13,7 @@ from cavra_service.store.protocol import Row, Statement, Store
 
 from cavra_retry.domain.executions import Claim, Status
 from cavra_retry.domain.failures import Content, FailureKey
-from cavra_retry.domain.items import ENDED, Decision, Item, Person, Review, Standing
+from cavra_retry.domain.items import ENDED, Decision, Item, Review, Standing
 from cavra_retry.domain.resolutions import Execution
 
 log = structlog.get_logger()
@@ -112,24 +112,6 @@ async def full(store: Store, item_ids: Sequence[str]) -> list[Item]:
         for found, made in zip(rows, decisions, strict=True)
         for row in found
     ]
-
-
-async def live(store: Store, person: Person = ("", "")) -> dict[FailureKey, Standing]:
-    """All items that may still be decided on, claimed or settled, as `person` meets them. A failure has one at most."""
-    rows = await store.rows("live_items", iss=person[0], sub=person[1])
-    return {
-        FailureKey(row["delivery_id"], row["audit_id"], row["provider"]): Standing(
-            row["item_id"],
-            row["attempt_number"],
-            row["state"],
-            row["version"],
-            row["failed_hash"],
-            row["plan_index"],
-            moment(row["expires_at"]),
-            bool(row["barred"]),
-        )
-        for row in rows
-    }
 
 
 async def ended(store: Store, keys: Sequence[FailureKey]) -> dict[FailureKey, Standing]:

@@ -192,7 +192,7 @@ def _view(key: FailureKey, row: Row) -> View:
             row["item_failed_hash"],
             row["item_plan_index"],
             moment(row["item_expires_at"]),
-            barred=False,
+            frozenset(),
         )
     return View(planned, ack, item)
 

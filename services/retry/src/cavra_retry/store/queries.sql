@@ -101,15 +101,18 @@ WHERE approval_plan_id = :approval_plan_id AND provider = :provider
 INSERT INTO approval_items (item_id, delivery_id, audit_id, provider, attempt_number, generation, state, version, retry_plan_id,
     plan_hash, plan_index, planner_iss, planner_sub, acknowledgement_id, acknowledger_iss, acknowledger_sub, opened_plan_id,
     opener_iss, opener_sub, failed_id, failed_kind, failed_hash, audit_package_hash, payload_hash, destination_fingerprint,
-    required_approvals, separation_of_duties, require_retry_ack, expires_at, approval_plan_id, approval_decision_id)
+    required_approvals, separation_of_duties, require_retry_ack, expires_at, approval_plan_id, approval_decision_id, change)
 VALUES (:item_id, :delivery_id, :audit_id, :provider, :attempt_number, :generation, :state, 0, :retry_plan_id,
     :plan_hash, :plan_index, :planner_iss, :planner_sub, :acknowledgement_id, :acknowledger_iss, :acknowledger_sub, :opened_plan_id,
     :opener_iss, :opener_sub, :failed_id, :failed_kind, :failed_hash, :audit_package_hash, :payload_hash, :destination_fingerprint,
-    :required_approvals, :separation_of_duties, :require_retry_ack, :expires_at, '', '');
+    :required_approvals, :separation_of_duties, :require_retry_ack, :expires_at, '', '',
+    (SELECT coalesce(max(c.change), 0) + 1 FROM approval_items c));
 
 -- name: set_item_state
 -- Move an item that is still what was decided on.
-UPDATE approval_items SET state = :state, version = version + 1 WHERE item_id = :item_id AND version = :version;
+UPDATE approval_items SET state = :state, version = version + 1,
+    change = (SELECT coalesce(max(c.change), 0) + 1 FROM approval_items c)
+WHERE item_id = :item_id AND version = :version;
 
 -- name: set_item_approved
 -- Keep which decision completed the quorum, and in which plan it was made.
@@ -124,14 +127,25 @@ SELECT * FROM approval_items WHERE item_id = :item_id;
 SELECT * FROM approval_items WHERE delivery_id = :delivery_id AND audit_id = :audit_id AND provider = :provider
 ORDER BY attempt_number DESC, generation DESC LIMIT 1;
 
+-- name: last_item_change
+-- The number of the last change of an item.
+SELECT i.change FROM approval_items i WHERE i.change >= 0 ORDER BY i.change DESC LIMIT 1;
+
 -- name: live_items
--- Items that may still be decided on, claimed or settled, and whether one person has approved what they may not execute.
+-- Items that may still be decided on, claimed or settled.
 SELECT i.delivery_id, i.audit_id, i.provider, i.item_id, i.attempt_number, i.state, i.version, i.failed_hash, i.plan_index,
-    i.expires_at, i.separation_of_duties = 1 AND EXISTS (
-        SELECT 1 FROM item_decisions d
-        WHERE d.item_id = i.item_id AND d.state = 'approved' AND d.iss = :iss AND d.sub = :sub
-    ) AS barred
+    i.expires_at, i.separation_of_duties, i.change
 FROM approval_items i WHERE i.state IN ('open', 'approved', 'claimed');
+
+-- name: changed_items
+-- Items that have changed since a number, in the order in which they have.
+SELECT i.delivery_id, i.audit_id, i.provider, i.item_id, i.attempt_number, i.state, i.version, i.failed_hash, i.plan_index,
+    i.expires_at, i.separation_of_duties, i.change
+FROM approval_items i WHERE i.change > :since ORDER BY i.change;
+
+-- name: item_approvers
+-- Who has approved an item.
+SELECT iss, sub FROM item_decisions WHERE item_id = :item_id AND state = 'approved';
 
 -- name: approved_item
 -- Some item that may be claimed.
