@@ -18,6 +18,13 @@ async def test_a_change_appears_in_another_persons_window(house: House) -> None:
     await expect(axel.get_by_label("Any record's id")).to_have_value("half an i")
 
 
+async def test_the_inbox_says_by_itself_what_waits_now(house: House) -> None:
+    olga, oscar = await house.person("olga"), await house.person("oscar")
+    await live(oscar)
+    await failed_delivery(house, olga)
+    await oscar.get_by_role("heading", name="Failures to plan").wait_for()
+
+
 async def test_of_a_browsers_windows_one_listens_and_when_it_closes_the_next_one_does(house: House) -> None:
     olga, first = await house.person("olga"), await house.person("axel")
     await house.open(first, "/trace")

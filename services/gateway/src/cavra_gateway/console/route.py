@@ -103,6 +103,8 @@ def told(request: Request, refused: Refused) -> Response:
 
 def _to_sign_in(request: Request, signed_out: SignedOutError) -> Response:
     """To the sign-in page, and from there back to where one was."""
+    if "text/event-stream" in request.headers.get("accept", ""):
+        return Response(status_code=401)  # A stream can't become a page: whoever reads it asks what to do.
     back = request.url.path + (f"?{request.url.query}" if request.url.query else "")
     why = "&expired=1" if signed_out.expired else ""
     target = f"{PATH}/sign-in?next={quote(back, safe='')}{why}"
