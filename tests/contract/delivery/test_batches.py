@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+import grpc
 import pytest
 from cavra.delivery.v1 import delivery_pb2 as pb
 from cavra_service.errors import Refused
@@ -70,6 +71,17 @@ async def test_a_batch_with_one_bad_delivery_sends_none(
         await deliver(desk, *deliveries)
     assert (refused.value.reason, refused.value.field) == refusal
     assert (await desk.log_size(), receiver.received) == (before, [])
+
+
+async def test_a_batch_refuses_a_key_that_it_could_not_keep(desk: Desk, receiver: Receiver) -> None:
+    request = pb.DeliverAuditsRequest(deliveries=[pb.DeliverAuditRequest()])
+    token = desk.installation.token("olga", "operator")
+    metadata = (("authorization", f"Bearer {token}"), ("idempotency-key", "once"))
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        async for _ in desk.stub.DeliverAudits(request, metadata=metadata):
+            pass
+    assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert receiver.received == []
 
 
 async def test_a_receiver_that_fails_every_tenth_time_gets_every_message_and_records_explain_duplicates(

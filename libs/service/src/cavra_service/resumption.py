@@ -40,7 +40,8 @@ RECORDS: Final[dict[str, dict[str, str]]] = {
 }
 """RPCs that take an idempotency key -> which fields of their response hold a record of which noun.
 
-SendAlert and SendRetries take none: the plan's and the execution's id make them answer with what is recorded.
+SendAlert and SendRetries take none: the plan's and the execution's id make them answer with what is recorded. DeliverAudits refuses one:
+its answer is a stream.
 """
 
 

@@ -195,7 +195,7 @@ class DeliveryServiceServicer:
 
     def DeliverAudits(self, request, context):
         """DeliverAudit for many: packages, plans and attempts of all become durable together, then all are sent, each with its own outcome,
-        which is answered as it becomes durable. A call that is refused writes nothing. It takes no idempotency key: who repeats it delivers
+        which is answered as it becomes durable. A call that is refused writes nothing. It refuses an idempotency key: who repeats it delivers
         again. Records and role as DeliverAudit; its errors, the field says which delivery.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -60,7 +60,7 @@ class DeliveryServiceStub:
     """
     DeliverAudits: _grpc.UnaryStreamMultiCallable[_delivery_pb2.DeliverAuditsRequest, _delivery_pb2.DeliverAuditsResponse]
     """DeliverAudit for many: packages, plans and attempts of all become durable together, then all are sent, each with its own outcome,
-    which is answered as it becomes durable. A call that is refused writes nothing. It takes no idempotency key: who repeats it delivers
+    which is answered as it becomes durable. A call that is refused writes nothing. It refuses an idempotency key: who repeats it delivers
     again. Records and role as DeliverAudit; its errors, the field says which delivery.
     """
     PlanEscalation: _grpc.UnaryUnaryMultiCallable[_delivery_pb2.PlanEscalationRequest, _delivery_pb2.PlanEscalationResponse]
@@ -131,7 +131,7 @@ class DeliveryServiceAsyncStub(DeliveryServiceStub):
     """
     DeliverAudits: _aio.UnaryStreamMultiCallable[_delivery_pb2.DeliverAuditsRequest, _delivery_pb2.DeliverAuditsResponse]  # type: ignore[assignment]
     """DeliverAudit for many: packages, plans and attempts of all become durable together, then all are sent, each with its own outcome,
-    which is answered as it becomes durable. A call that is refused writes nothing. It takes no idempotency key: who repeats it delivers
+    which is answered as it becomes durable. A call that is refused writes nothing. It refuses an idempotency key: who repeats it delivers
     again. Records and role as DeliverAudit; its errors, the field says which delivery.
     """
     PlanEscalation: _aio.UnaryUnaryMultiCallable[_delivery_pb2.PlanEscalationRequest, _delivery_pb2.PlanEscalationResponse]  # type: ignore[assignment]
@@ -241,7 +241,7 @@ class DeliveryServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_delivery_pb2.DeliverAuditsResponse], _abc.AsyncIterator[_delivery_pb2.DeliverAuditsResponse]]:
         """DeliverAudit for many: packages, plans and attempts of all become durable together, then all are sent, each with its own outcome,
-        which is answered as it becomes durable. A call that is refused writes nothing. It takes no idempotency key: who repeats it delivers
+        which is answered as it becomes durable. A call that is refused writes nothing. It refuses an idempotency key: who repeats it delivers
         again. Records and role as DeliverAudit; its errors, the field says which delivery.
         """
 

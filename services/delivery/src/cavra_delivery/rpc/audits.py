@@ -11,6 +11,7 @@ from cavra_evidence.ids import new_id
 from cavra_evidence.log import Entry
 from cavra_evidence.records.delivery import AuditFilters, AuditPackage, ConnectorDelivery
 from cavra_service.errors import Refused
+from cavra_service.idempotency import METADATA, key_of
 from cavra_service.identity import caller
 from cavra_service.store.protocol import Commit
 from cavra_service.wire import record_of_entry, record_of_row
@@ -68,6 +69,8 @@ class Audits(Topic):
         self, request: pb.DeliverAuditsRequest, context: Any
     ) -> AsyncIterator[pb.DeliverAuditsResponse]:
         """See the contract."""
+        if key_of(context.invocation_metadata()):
+            raise Refused("invalid_value", "this call takes no key: who repeats it delivers again", METADATA)
         jobs = await self._firsts(request)
         # What begins together is sent on, whoever goes away.
         waiting = await self._machine.run(jobs[0].send.record_id, lambda: self._machine.firsts(jobs))
