@@ -8,7 +8,8 @@ from fastapi import FastAPI, Request
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
-from cavra_gateway.console import actions, history, inbox, live, oidc, signin, trace
+from cavra_gateway.console import actions, dashboard, history, inbox, live, oidc, signin, trace
+from cavra_gateway.console.dashboard_reads import Counts
 from cavra_gateway.console.live_feed import Feed
 from cavra_gateway.console.render import environment
 from cavra_gateway.console.route import guarding, told
@@ -23,6 +24,7 @@ ROUTERS: Final = (
     trace.router,
     live.router,
     history.router,
+    dashboard.router,
 )
 """Each topic's pages."""
 
@@ -36,6 +38,7 @@ def create_console(gateway: Gateway) -> FastAPI:
     app.state.provider = {}
     app.state.redeemed = signin.Redeemed()
     app.state.feed = Feed()
+    app.state.counts = Counts()
     app.state.templates = environment()
     app.state.assets = assets
     app.state.pages = frozenset(route.path for router in ROUTERS for route in router.routes)

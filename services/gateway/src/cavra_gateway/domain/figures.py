@@ -13,7 +13,7 @@ ATTEMPT_CAP: Final = 3
 _AUDIT: Final = "acknowledgement_audit_delivery_"
 _OPEN: Final = "gauge:open_failures"
 
-_RECORDS: Final[dict[str, tuple[str, str]]] = {
+RECORDS: Final[dict[str, tuple[str, str]]] = {
     "plan_count": ("delivery", "notification_plan"),
     "delivery_count": ("delivery", "connector_delivery"),
     "acknowledgement_count": ("delivery", "notification_ack"),
@@ -55,7 +55,7 @@ _SINGLE: Final[dict[str, tuple[str, str]]] = {
 def figures(counters: Mapping[str, Counters | None]) -> dict[str, Any]:
     """Every figure of the dashboard; those of a service whose counters are None are None."""
     found: dict[str, Any] = {}
-    for name, (service, noun) in _RECORDS.items():
+    for name, (service, noun) in RECORDS.items():
         found[name] = _count(counters[service], f"metadata_kind={BY_NOUN[noun].kind}")
     for name, (service, counter) in _SINGLE.items():
         found[name] = _count(counters[service], counter)

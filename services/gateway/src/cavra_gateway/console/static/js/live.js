@@ -80,7 +80,9 @@ function heard(news) {
   broken = false;
   show("live", "live");
   for (const region of regions()) if (concerns(region, change)) due.add(region.id);
-  if (change.reset || change.everything || change.nouns.length) document.dispatchEvent(new CustomEvent("cavra:changed", { detail: change }));
+  if (change.reset || change.everything || change.nouns.length) {
+    document.body.dispatchEvent(new CustomEvent("cavra:changed", { detail: change, bubbles: true }));
+  }
   read();
 }
 

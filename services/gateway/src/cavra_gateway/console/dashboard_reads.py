@@ -1,0 +1,197 @@
+"""What the dashboard reads of the logs: counts between two moments by index, and the newest records of a kind. All of it bounded.
+
+Time in a log never runs back, so a stretch that is over has its count for ever: it is read once and kept.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from cavra.delivery.v1 import delivery_pb2
+from cavra.evidence.v1 import evidence_pb2 as pb
+from cavra.recovery.v1 import recovery_pb2
+from cavra_service.wire import timestamp
+from cavra_verify.kinds import AUDIT_SOURCE, BY_NOUN
+
+from cavra_gateway.console.dashboard_series import Bucket, ages, buckets, by_provider, closings, middle, rate
+from cavra_gateway.records import Json, envelope
+from cavra_gateway.session import Session
+
+_SETTLED: Final = timedelta(minutes=5)
+"""After its end a stretch is over, even by a clock of another machine."""
+_MOST_KEPT: Final = 20_000
+_AT_ONCE: Final = 16
+_SAMPLE: Final = 500
+"""Deliveries, closures and recoveries that are looked into."""
+_MOST_CONNECTORS: Final = 50
+
+Filters = tuple[tuple[str, str], ...]
+
+SERIES: Final[dict[str, tuple[str, Filters]]] = {
+    "deliveries_delivered": (
+        "delivery",
+        (("connector_delivery_source", AUDIT_SOURCE), ("delivery_success", "true")),
+    ),
+    "deliveries_failed": (
+        "delivery",
+        (("connector_delivery_source", AUDIT_SOURCE), ("delivery_success", "false")),
+    ),
+    "executions_delivered": ("retry", (("execution_status", "delivered"),)),
+    "executions_failed": ("retry", (("execution_status", "failed"),)),
+    "executions_skipped": ("retry", (("execution_status", "skipped"),)),
+    "executions_unknown": ("retry", (("execution_status", "unknown"),)),
+    "closures": ("recovery", (("metadata_kind", BY_NOUN["closure"].kind),)),
+}
+"""Name -> the log and the filters whose records are counted over time."""
+
+
+class Counts:
+    """Counts of stretches that are over, kept."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[tuple[str, Filters, Bucket], int] = OrderedDict()
+        self._room = asyncio.Semaphore(_AT_ONCE)
+
+    async def series(
+        self, session: Session, service: str, filters: Filters, stretches: Sequence[Bucket], now: datetime
+    ) -> list[int] | None:
+        """Records of each stretch; None when the service could not be asked. Beyond 10,000 in one it is 10,000."""
+        found = await asyncio.gather(*(self._count(session, service, filters, one, now) for one in stretches))
+        return None if None in found else [one for one in found if one is not None]
+
+    async def _count(
+        self, session: Session, service: str, filters: Filters, stretch: Bucket, now: datetime
+    ) -> int | None:
+        key = (service, filters, stretch)
+        if key in self._kept:
+            return self._kept[key]
+        request = pb.ListRecordsRequest(
+            filters=[pb.Filter(name=name, value=value) for name, value in filters],
+            since=timestamp(stretch.start),
+            until=timestamp(stretch.end),
+            page_size=1,
+            keys_only=True,
+            with_total=True,
+        )
+        async with self._room:
+            answer = await session.read(session.services.logs[service].ListRecords, request)
+        if answer is None:
+            return None
+        if stretch.end + _SETTLED < now:
+            self._kept[key] = answer.total
+            if len(self._kept) > _MOST_KEPT:
+                self._kept.popitem(last=False)
+        return int(answer.total)
+
+
+async def read_series(session: Session, counts: Counts, days: int) -> Json:
+    """Everything that the charts of the last `days` show. What a service that is down would have said is null."""
+    now = datetime.now(UTC)
+    stretches = buckets(days, now)
+    since = stretches[0].start
+    series, deliveries, closures, recoveries = await asyncio.gather(
+        asyncio.gather(
+            *(
+                counts.series(session, service, filters, stretches, now)
+                for service, filters in SERIES.values()
+            )
+        ),
+        _newest(session, "delivery", {"metadata_kind": BY_NOUN["connector_delivery"].kind}, since),
+        _newest(session, "recovery", {"metadata_kind": BY_NOUN["closure"].kind}, since),
+        _recoveries(session, now),
+    )
+    counted = dict(zip(SERIES, series, strict=True))
+    return {
+        "days": days,
+        "at": [int(one.start.timestamp()) for one in stretches],
+        "series": counted,
+        "success_rate": _rates(counted),
+        "providers": None if deliveries is None else by_provider(deliveries["items"]),
+        "providers_of": None
+        if deliveries is None
+        else {"looked_at": len(deliveries["items"]), "total": deliveries["total"]},
+        "closings": await _closings(session, closures),
+        "open_recoveries": recoveries,
+    }
+
+
+def _rates(counted: Mapping[str, list[int] | None]) -> list[float | None] | None:
+    good, bad = counted["deliveries_delivered"], counted["deliveries_failed"]
+    if good is None or bad is None:
+        return None
+    return [rate(*pair) for pair in zip(good, bad, strict=True)]
+
+
+async def _newest(session: Session, service: str, filters: Mapping[str, str], since: datetime) -> Json | None:
+    request = pb.ListRecordsRequest(
+        filters=[pb.Filter(name=name, value=value) for name, value in filters.items()],
+        since=timestamp(since),
+        page_size=_SAMPLE,
+        with_total=True,
+    )
+    answer = await session.read(session.services.logs[service].ListRecords, request)
+    if answer is None:
+        return None
+    return {"items": [envelope(record) for record in answer.records], "total": answer.total}
+
+
+async def _closings(session: Session, closures: Json | None) -> Json | None:
+    if closures is None:
+        return None
+    ids = sorted({one["playbook_id"] for one in closures["items"]})
+    playbooks: dict[str, Json] = {}
+    if ids:
+        log = session.services.logs["recovery"]
+        answer = await session.read(log.BatchGetRecords, pb.BatchGetRecordsRequest(ids=ids))
+        if answer is None:
+            return None
+        playbooks = {record.id: envelope(record) for record in answer.records}
+    found = closings(closures["items"], playbooks)
+    return {"items": found, "median_hours": middle([one["hours"] for one in found])}
+
+
+async def _recoveries(session: Session, now: datetime) -> Json | None:
+    request = recovery_pb2.ListRecoveriesRequest(limit=_SAMPLE)
+    answer = await session.read(session.services.recovery.ListRecoveries, request)
+    if answer is None:
+        return None
+    failed = [
+        one.last_failure_at.ToDatetime(UTC) for one in answer.recoveries if one.HasField("last_failure_at")
+    ]
+    return {
+        "count": len(answer.recoveries),
+        "more": len(answer.recoveries) == _SAMPLE,
+        "ages": ages(failed, now),
+    }
+
+
+async def read_connectors(session: Session) -> list[Json] | None:
+    """The connectors as they are: ready or why not, circuit, last success and last failure. None when delivery is down."""
+    answer = await session.read(
+        session.services.delivery.ListConnectors, delivery_pb2.ListConnectorsRequest()
+    )
+    if answer is None:
+        return None
+    shown = list(answer.connectors)[:_MOST_CONNECTORS]
+    latest = await asyncio.gather(
+        *(_latest(session, one.name, success) for one in shown for success in ("true", "false"))
+    )
+    return [
+        {"connector": one, "succeeded_at": latest[2 * place], "failed_at": latest[2 * place + 1]}
+        for place, one in enumerate(shown)
+    ]
+
+
+async def _latest(session: Session, provider: str, success: str) -> Any:
+    request = pb.ListRecordsRequest(
+        filters=[
+            pb.Filter(name="provider", value=provider),
+            pb.Filter(name="delivery_success", value=success),
+        ],
+        page_size=1,
+        keys_only=True,
+    )
+    answer = await session.read(session.services.logs["delivery"].ListRecords, request)
+    return answer.records[0].created_at if answer is not None and answer.records else None
