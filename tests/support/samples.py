@@ -37,9 +37,16 @@ def draft(
     trace_ids: tuple[str, ...] = (),
     **top: Any,
 ) -> Draft:
-    """A draft of `record`; a connector delivery gets the top-level fields that its kind needs."""
+    """A draft of `record`, with the top-level fields that its kind needs."""
     if isinstance(record, delivery.ConnectorDelivery):
         top = {**_delivery_top(record), **top}
+    if isinstance(record, retry.WorkerRun):
+        summary = record.summary
+        top = {
+            "retryable_count": summary.retryable_count,
+            "selected_retry_count": summary.selected_retry_count,
+            **top,
+        }
     return Draft(record, actor, causes, trace_ids, top)
 
 
