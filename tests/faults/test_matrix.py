@@ -1,15 +1,18 @@
 """The execution machine under every crash: at each of its steps a process dies, a caller leaves, or a permit comes late."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
+from functools import partial
+from pathlib import Path
 
 import pytest
 from cavra.delivery.v1 import delivery_pb2
 from cavra_service.errors import Refused
 from cavra_service.faults import POINTS
 
-from tests.faults.world import Case, World
+from tests.faults.world import PATIENCE, Case, World
 from tests.flow.processes.running import Home
 from tests.support.receiver import Receiver
 
@@ -27,8 +30,11 @@ STRUCK = {
 """Step -> what becomes of the execution whose service dies there; nothing before the claim."""
 RETRY = [point for point in STRUCK if point.startswith("retry")]
 DELIVERY = [point for point in STRUCK if point.startswith("delivery")]
+MACHINE = [*RETRY, *DELIVERY]
 FIRST = [point.replace("retry", "first") for point in DELIVERY]
 RESOLVED = ["retry.resolved", "delivery.resolved"]
+ARRIVALS = 4
+"""Requests that the receiver gets of two deliveries, each refused and then retried."""
 
 
 @pytest.fixture(scope="module")
@@ -77,11 +83,16 @@ async def ends(running: asyncio.Task[object]) -> None:
         await running
 
 
-def test_every_step_is_in_the_matrix() -> None:
-    assert {*RETRY, *DELIVERY, *FIRST, *RESOLVED} == POINTS
+def test_every_step_of_the_code_is_in_the_matrix() -> None:
+    services = Path(__file__).parents[2] / "services"
+    source = "".join(file.read_text() for file in services.glob("*/src/**/*.py"))
+    named = re.findall(r'await fault\(f?"([^"]+)"\)', source)
+    assert len(named) == source.count("await fault("), "a step has no name that one can read here"
+    steps = {point.replace("{send.sort}", sort) for point in named for sort in ("first", "retry")}
+    assert steps == {*MACHINE, *FIRST, *RESOLVED} == POINTS
 
 
-@pytest.mark.parametrize("point", [*RETRY, *DELIVERY])
+@pytest.mark.parametrize("point", MACHINE)
 async def test_a_service_that_dies_at_a_step_sends_nothing_twice_and_loses_nothing(
     case: Case, point: str
 ) -> None:
@@ -98,7 +109,7 @@ async def test_a_service_that_dies_at_a_step_sends_nothing_twice_and_loses_nothi
     assert {STRUCK[point]} - {""} <= statuses
 
 
-@pytest.mark.parametrize("point", ["retry.claimed", "retry.answered", *DELIVERY[1:3]])
+@pytest.mark.parametrize("point", MACHINE)
 async def test_both_services_that_die_at_a_step_send_nothing_twice_and_lose_nothing(
     case: Case, point: str
 ) -> None:
@@ -109,7 +120,7 @@ async def test_both_services_that_die_at_a_step_send_nothing_twice_and_lose_noth
     await case.proves_itself()
 
 
-@pytest.mark.parametrize("point", ["retry.permitted", "retry.answered", *DELIVERY[:3]])
+@pytest.mark.parametrize("point", MACHINE)
 async def test_a_service_whose_peer_dies_while_it_is_at_a_step_sends_nothing_twice(
     case: Case, point: str
 ) -> None:
@@ -121,18 +132,19 @@ async def test_a_service_whose_peer_dies_while_it_is_at_a_step_sends_nothing_twi
     await case.proves_itself()
 
 
-@pytest.mark.parametrize("point", [*RETRY[1:], *DELIVERY])
+@pytest.mark.parametrize("point", MACHINE)
 async def test_a_caller_who_leaves_ends_the_waiting_and_not_the_work(case: Case, point: str) -> None:
     running = await held_at(case, point)
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running
     case.world.release(owner(point))
+    await case.receiver.wait_for(ARRIVALS)
     executions = await case.proves_itself()
     assert [one["execution_status"] for one in executions] == ["delivered"] * 2
 
 
-@pytest.mark.parametrize("point", ["retry.permitted", DELIVERY[1], DELIVERY[2]])
+@pytest.mark.parametrize("point", MACHINE)
 async def test_a_deadline_that_passes_ends_the_waiting_and_not_the_work(case: Case, point: str) -> None:
     await case.fail()
     await case.patiently(case.approve)
@@ -143,6 +155,7 @@ async def test_a_deadline_that_passes_ends_the_waiting_and_not_the_work(case: Ca
         await running
     assert refused.value.reason == "deadline_exceeded"
     case.world.release(owner(point))
+    await case.receiver.wait_for(ARRIVALS)
     executions = await case.proves_itself()
     assert [one["execution_status"] for one in executions] == ["delivered"] * 2
 
@@ -226,6 +239,24 @@ async def test_a_first_send_that_dies_is_recorded_and_can_be_retried(case: Case,
         await case.patiently(case.run)
         assert len(case.receiver.received) == arrived + 1
         assert not any(one.open for one in await case.failures())
+
+
+@pytest.mark.parametrize("timeout", [PATIENCE, 1.0], ids=["leaves", "is late"])
+@pytest.mark.parametrize("point", FIRST)
+async def test_a_first_send_goes_on_without_who_asked_for_it(case: Case, point: str, timeout: float) -> None:
+    case.world.order(point, "hold")
+    request = delivery_pb2.DeliverAuditRequest(retries=0, timeout_seconds=5)
+    asked = partial(case.call, "delivery", "DeliverAudit", request, key=f"{point} {timeout}")
+    sending = asyncio.create_task(asked(timeout=timeout))
+    await case.world.held("delivery")
+    if timeout == PATIENCE:
+        sending.cancel()
+    with pytest.raises((asyncio.CancelledError, Refused)):
+        await sending
+    case.world.release("delivery")
+    answer = await case.patiently(asked, "in_progress")
+    assert answer.success
+    assert len(case.receiver.received) == 1
 
 
 async def _over(task: asyncio.Task[object]) -> None:

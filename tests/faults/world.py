@@ -36,6 +36,7 @@ class World:
         home.environment |= {
             "CAVRA_FAULT": str(self._order),
             "CAVRA_RECONCILE_INTERVAL_SECONDS": "0.2",
+            "CAVRA_WORKER_INTERVAL_SECONDS": "0.2",
             "CAVRA_LOG_LEVEL": "error",
         }
         self.processes: dict[str, Process] = {}
@@ -54,10 +55,10 @@ class World:
             self.addresses |= self.processes[name].addresses
 
     @contextmanager
-    def sibling(self) -> Iterator[str]:
-        """A second retry process on the same store, while this is open; gives its address."""
+    def sibling(self, *options: str) -> Iterator[str]:
+        """A second retry process on the same store, started with these options, while this is open; gives its address."""
         known = {f"CAVRA_{one.upper()}_ADDRESS": at for one, at in self.addresses.items()}
-        process = self.home.start("serve", "retry", "--port", "0", **known)
+        process = self.home.start("serve", "retry", "--port", "0", *options, **known)
         process.ready()
         try:
             yield process.addresses["retry"]
