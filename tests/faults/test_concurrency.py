@@ -1,8 +1,11 @@
 """Many at once, on one process and on several of one store: each item is sent once, and whatever was acknowledged is there, once."""
 
 import asyncio
+import sqlite3
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import product
 from typing import Any
@@ -10,9 +13,10 @@ from typing import Any
 import orjson
 import pytest
 from cavra.retry.v1 import retry_pb2 as pb
+from cavra_evidence.times import text
 from cavra_verify.kinds import BY_NOUN
 
-from tests.faults.world import Case, World
+from tests.faults.world import PATIENCE, Case, World
 from tests.flow.processes.running import Home
 from tests.support.receiver import Receiver
 
@@ -75,6 +79,25 @@ async def test_eight_runs_over_the_same_approved_items_send_each_once(
     sent = case.receiver.count_by("cavra-execution-id")
     assert sent.pop("") == ITEMS, "the first sends"
     assert sent == {one["execution_id"]: 1 for one in taken}
+    await case.proves_itself()
+
+
+async def test_the_workers_of_two_processes_send_each_due_item_once_as_the_service(
+    case: Case, world: World, retries: list[str]
+) -> None:
+    await case.fail(ITEMS)
+    await case.patiently(case.approve)
+    # An hour has passed since they failed; whoever starts now hears so.
+    with closing(sqlite3.connect(world.home.settings.store_path("delivery"))) as store, store:
+        failed_at = text(datetime.now(UTC) - timedelta(hours=1))
+        store.execute("UPDATE failures SET latest_failed_at = ? WHERE state <> 'closed'", (failed_at,))
+    with world.sibling("--worker"), world.sibling("--worker"):
+        await case.receiver.wait_for(2 * ITEMS, timeout=PATIENCE)
+        executions = await case.settled()
+    assert Counter(one["delivery_id"] for one in executions) == dict.fromkeys(case.deliveries, 1)
+    assert {(one["executed_by"], one["execution_status"]) for one in executions} == {
+        ("service:retry", "delivered")
+    }
     await case.proves_itself()
 
 
