@@ -8,6 +8,8 @@ import pytest
 from cavra.retry.v1 import retry_pb2 as pb
 from cavra_service.errors import Refused
 
+from tests.support.retry_desk import envelope
+
 KEY = "retry_execution_approval_plan"
 
 
@@ -134,8 +136,11 @@ async def test_an_approver_binds_the_decision_to_the_digest_that_was_seen(retry:
     approval = await retry.reviewed()
     await retry.turned_away(retry.decide(approval, item_digest="0" * 64), "content_changed", "item_digest")
     await retry.refused(retry.decide(approval, item_digest="zz"), "invalid_value", "item_digest")
-    answer = await retry.decide(approval, item_digest=items(approval)[0]["item_digest"])
+    digest = items(approval)[0]["item_digest"]
+    answer = await retry.decide(approval, item_digest=digest)
     assert answer.item_state == "approved"
+    record = envelope(answer.decision)["retry_execution_approval_decision"]
+    assert (record["item_digest"], record["digest_named"]) == (digest, True)
 
 
 @pytest.mark.parametrize("who", ["paula", "rita", "sam"])

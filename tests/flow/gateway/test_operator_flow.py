@@ -20,7 +20,13 @@ R = "/runtime/go-pilot/rollback-drill-notifications"
 AD = R + "/acknowledgements/audit-delivery"
 POLICY = {"retry_policy": {"allow_immediate_retry": True}}
 IMMEDIATE = {"execute": True, **POLICY}
-PEOPLE = {"olga": "operator", "oscar": "operator", "anna": "approver", "axel": "auditor"}
+PEOPLE = {
+    "olga": ("operator",),
+    "oscar": ("operator",),
+    "max": ("operator", "approver"),
+    "anna": ("approver",),
+    "axel": ("auditor",),
+}
 
 
 class Console:
@@ -30,7 +36,7 @@ class Console:
         self._url = url
         self._installation = installation
         self._http = http
-        self._tokens = {name: installation.token(name, role) for name, role in PEOPLE.items()}
+        self._tokens = {name: installation.token(name, *roles) for name, roles in PEOPLE.items()}
 
     @asynccontextmanager
     async def at_another_gateway(self) -> AsyncIterator["Console"]:
@@ -184,6 +190,38 @@ async def test_what_nobody_knows_is_said_by_somebody_who_did_not_execute_it(
     assert (status, problem["reason"]) == (409, "verification_required"), "an assertion verifies nothing"
     trace = await console.get(f"{R}?trace={failed['delivery_plan']['delivery_id']}")
     assert resolution["resolution_id"] in {one["session_id"] for one in trace["items"]}
+
+
+async def test_who_is_turned_away_stands_in_the_trace_and_is_counted(
+    console: Console, receiver: Receiver
+) -> None:
+    receiver.status = 400
+    failed = await console.post("olga", AD, provider="webhook", retries=0)
+    plan = (await console.post("max", AD + "/retry-plan", **POLICY))["plan"]
+    acknowledgements = f"{AD}/retry-plans/{plan['retry_plan_id']}/acknowledgements"
+    await console.post("oscar", acknowledgements, provider="webhook")
+    approval = (await console.post("olga", AD + "/retry-execution-approval-plan"))["plan"]
+    (item,) = approval["approval_decisions"]
+    decisions = f"{AD}/retry-execution-approval-plans/{approval['approval_plan_id']}/decisions"
+    voted = {"provider": "webhook"}
+    for who, body, status, reason in (
+        ("max", voted, 403, "self_approval"),
+        ("max", voted, 403, "self_approval"),
+        ("anna", {**voted, "item_digest": "0" * 64}, 409, "content_changed"),
+    ):
+        got, problem = await console.call(who, "POST", decisions, body)
+        assert (got, problem["reason"]) == (status, reason)
+    decision = (await console.post("anna", decisions, **voted))["decision"]
+    assert (decision["item_digest"], decision["digest_named"]) == (item["item_digest"], False)
+
+    trace = await console.get(f"{R}?trace={failed['delivery_plan']['delivery_id']}")
+    refusals = [one for one in trace["items"] if one["metadata_kind"].endswith("-retry-refusal")]
+    assert [(one["actor"]["sub"], one["retry_refusal"]["reason"]) for one in refusals] == [
+        ("max", "self_approval"),
+        ("anna", "content_changed"),
+    ]
+    figures = await console.get(R + "/dashboard")
+    assert figures["acknowledgement_audit_delivery_retry_refusal_count"] == 2
 
 
 async def an_approval(console: Console) -> None:
