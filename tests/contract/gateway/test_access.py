@@ -3,11 +3,15 @@
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from cavra_gateway.access import PUBLIC, ROLES
+from cavra_gateway.app import create_app
 from cavra_gateway.http import OpenRoute, Route
+from cavra_gateway.limits import Limits
 from cavra_gateway.routes import delivery, evidence, log, recovery, retry, system, trace
+from cavra_gateway.session import Gateway
 from cavra_gateway.settings import GatewaySettings
 from fastapi import APIRouter
 
@@ -41,6 +45,19 @@ async def ask(fakes: FakeServices, name: str, token: str = "") -> tuple[int, Any
         path = path.replace("{" + parameter + "}", "unknown")
     headers = {"authorization": f"Bearer {token}"} if token else {}
     return await fakes.request(method, path, roles=(), headers=headers)
+
+
+def test_the_application_serves_these_routes_beside_its_own_pages_alone() -> None:
+    settings = GatewaySettings()
+    app = create_app(Gateway(settings, Mock(), Mock(), Limits(settings)))
+    routers = [one.original_router for one in app.routes if hasattr(one, "original_router")]
+    assert {*map(id, routers)} == {*map(id, ROUTERS)}
+    assert {one.path for one in app.routes if hasattr(one, "path")} == {
+        "/openapi.json",
+        "/docs",
+        "/docs/oauth2-redirect",
+        "/console",
+    }
 
 
 def test_every_route_has_its_roles_or_is_public_and_no_row_is_stale() -> None:

@@ -25,6 +25,22 @@ async def size(fakes: FakeServices) -> int:
     return sum([len((await audited(store)).ids) for store in fakes.stores.values()])
 
 
+def test_every_post_of_the_api_is_a_command_here() -> None:
+    described = [path for path, method, _ in OPERATIONS if method == "post"]
+    known = [path.split("/") for path, *_ in COMMANDS]
+
+    def covered(path: str) -> bool:
+        parts = path.split("/")
+        return any(
+            len(one) == len(parts)
+            and all(a == b or b.startswith("{") for a, b in zip(one, parts, strict=True))
+            for one in known
+        )
+
+    assert [path for path in described if not covered(path)] == []
+    assert len(described) == len(COMMANDS)
+
+
 @pytest.mark.parametrize(("path", "body", "role"), COMMANDS, ids=[path for path, *_ in COMMANDS])
 async def test_a_command_that_is_repeated_runs_once(
     fakes: FakeServices, path: str, body: Any, role: str
