@@ -1,7 +1,6 @@
 """How many parts a record lists: at most 50, and never more than fit into its 48 KiB."""
 
 from collections.abc import Callable, Sequence
-from heapq import nsmallest
 from typing import Final, TypeVar
 
 from cavra_evidence.draft import Cause
@@ -31,7 +30,9 @@ def listed(
     chosen: dict[int, S] = {}
     named: set[Cause] = set()
     room = BOUNDS["record_bytes"] - _ENVELOPE_BYTES - taken
-    for index in nsmallest(BOUNDS["items"], range(len(parts)), key=lambda index: rank(parts[index])):
+    ranks = list(map(rank, parts))
+    # Sorting what has few ranks takes one look at each.
+    for index in sorted(range(len(parts)), key=ranks.__getitem__)[: BOUNDS["items"]]:
         shown, causes = show(parts[index])
         room -= encoded_size(shown, [cause for cause in causes if cause not in named])
         if room < 0:

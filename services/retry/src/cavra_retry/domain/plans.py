@@ -68,7 +68,7 @@ class Acknowledgement:
 
 def judge(failures: Sequence[Failure], policy: RetryPolicy, now: datetime) -> list[Judged]:
     """What `policy` says to each open failure, in the order given."""
-    return [policy.decide(failure, now) for failure in failures]
+    return policy.decide_all(failures, now)
 
 
 def plan_retries(

@@ -1,10 +1,10 @@
 """When an open failure may be retried: the retry policy as a value, in exact decimals."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
-from functools import lru_cache
 from math import ceil
 from typing import Final, Literal, NamedTuple, Self
 
@@ -84,9 +84,19 @@ class RetryPolicy:
 
     def decide(self, failure: Failure, now: datetime) -> "Judged":
         """What becomes of one open failure: suppressed, waiting until the delay is over, or to be retried."""
-        delay, wait = _delay(self, failure.failure_count)
-        due = failure.latest_failed_at + wait
-        return Judged(failure, *self._action(failure, due, now), delay, due)
+        return self.decide_all([failure], now)[0]
+
+    def decide_all(self, failures: Sequence[Failure], now: datetime) -> "list[Judged]":
+        """`decide` for each, in the order given: thousands have few numbers of failures among them, and each has one delay."""
+        delays = {count: self.delay_minutes(count) for count in {one.failure_count for one in failures}}
+        waits = {count: timedelta(minutes=minutes) for count, minutes in delays.items()}
+        found = []
+        for failure in failures:
+            count = failure.failure_count
+            due = failure.latest_failed_at + waits[count]
+            action, reason = self._action(failure, due, now)
+            found.append(Judged(failure, action, reason, delays[count], due))
+        return found
 
     def shown(self, one: "Judged") -> RetryDecision:
         """A judgement as records hold it."""
@@ -130,13 +140,6 @@ class Judged(NamedTuple):
     delay_minutes: int
     due: datetime
     """When the delay is over."""
-
-
-@lru_cache
-def _delay(policy: RetryPolicy, failures: int) -> tuple[int, timedelta]:
-    """`RetryPolicy.delay_minutes`, which is slow and exact: a plan asks for few numbers of failures, thousands of times."""
-    minutes = policy.delay_minutes(failures)
-    return minutes, timedelta(minutes=minutes)
 
 
 def _multiplier(given: str) -> Decimal:

@@ -133,36 +133,43 @@ def claimable(
 
 def select(request: RunRequest, judged: Sequence[Judged], approvals: Approvals | None) -> Selection:
     """Choose among the candidates (action retry, oldest failure first); of a live run only those with a valid approval; then the cap."""
+    if approvals is None:
+        return _select_dry(request, judged)
     selected: list[Judged] = []
     items: list[Item] = []
     changed: list[Standing] = []
     follow_ups: list[FollowUp] = []
-    probing: set[str] = set()
+    standings, left = approvals.standings, False
     for one in _asked(request, judged):
         key = one.failure.key
-        left = len(selected) == request.most
-        if approvals is None:
-            reason, state, taken = "", "dry_run_not_required", None
-        else:
-            # Of a run that is full, content and evidence of further items are not looked at.
-            standing = approvals.standings.get(key)
-            reason = _refusal(one, standing, request) if left else _not_valid(one, request, approvals)
-            state = _approval_state(reason)
-            taken = approvals.items.get(key)
-            left = left or taken is None
-            if reason == "content_changed" and standing and standing.state == "approved":
-                changed.append(standing)
+        standing = standings.get(key)
+        # Of a run that is full, content and evidence of further items are not looked at.
+        reason = _refusal(one, standing, request) if left else _not_valid(one, request, approvals)
+        if reason == "content_changed" and standing is not None and standing.state == "approved":
+            changed.append(standing)
         if one.action != "retry":
-            follow_ups.append(FollowUp(one, one.reason, state))
-        elif not reason and _held(one, request, probing):
-            follow_ups.append(FollowUp(one, CIRCUIT_OPEN, state))
-        elif reason or left:
-            follow_ups.append(FollowUp(one, reason or "max_retry_deliveries", state))
+            follow_ups.append(FollowUp(one, one.reason, _approval_state(reason)))
+        elif reason:
+            follow_ups.append(FollowUp(one, reason, _approval_state(reason)))
+        elif left or key not in approvals.items:
+            follow_ups.append(FollowUp(one, "max_retry_deliveries", "approved"))
         else:
             selected.append(one)
-            probing.add(key.provider)
-            items += [taken] if taken else []
+            items.append(approvals.items[key])
+            left = len(selected) == request.most
     return Selection(selected, items, changed, follow_ups)
+
+
+def _select_dry(request: RunRequest, judged: Sequence[Judged]) -> Selection:
+    selected: list[Judged] = []
+    follow_ups: list[FollowUp] = []
+    for one in _asked(request, judged):
+        if one.action == "retry" and len(selected) < request.most:
+            selected.append(one)
+        else:
+            reason = one.reason if one.action != "retry" else "max_retry_deliveries"
+            follow_ups.append(FollowUp(one, reason, "dry_run_not_required"))
+    return Selection(selected, [], [], follow_ups)
 
 
 def _asked(request: RunRequest, judged: Sequence[Judged]) -> Sequence[Judged]:
