@@ -9,6 +9,7 @@ from cavra.evidence.v1 import evidence_pb2 as pb
 from cavra_evidence.log import Entry
 from cavra_service import trace_parts
 from cavra_service.errors import Refused
+from cavra_service.evidence_log import EvidenceLog
 from cavra_service.store.protocol import Commit
 from cavra_verify.heads import TRACE_HEAD_TYPE, TraceHead
 from cavra_verify.merkle import verify_consistency, verify_inclusion
@@ -65,6 +66,23 @@ async def test_a_part_holds_the_records_of_its_trace_and_where_they_end(
     assert [one.record.canonical for one in records] == [entries[at].canonical for at in (0, 2, 4)]
     assert (end.tree_size, end.count, end.record_hash) == (6, 3, entries[4].record_hash)
     assert ([one.size for one in end.earlier], pieces) == ([5, 1, 6], 3)
+
+
+async def test_what_is_written_behind_the_head_is_not_in_the_part(
+    server: EvidenceServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await written(server, [OURS], [OURS])
+    sign = EvidenceLog._fresh
+
+    async def slowly(log: EvidenceLog) -> Any:
+        signed = await sign(log)
+        await written(server, [OURS], [OURS])
+        return signed
+
+    monkeypatch.setattr(EvidenceLog, "_fresh", slowly)
+    end, records, _ = await part(server)
+    check(server, end, records)
+    assert (end.tree_size, end.count, len(records)) == (2, 2, 2)
 
 
 async def test_a_log_without_a_record_of_it_says_so(server: EvidenceServer) -> None:

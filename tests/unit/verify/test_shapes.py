@@ -74,6 +74,7 @@ def test_every_byte_that_could_be_another_is_told_as_before() -> None:
         ("[1,22,333]", "[,1]"),
         ("[1,22,333]", "[1 ,2]"),
         ("[1,22,333]", "[]"),
+        ("[1,22,333]", "[,]"),
         ('"of":[]', '"of":[1]'),
         ("false", "true"),
         ("false", "False"),

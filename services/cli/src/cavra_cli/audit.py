@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, aclosing
+from dataclasses import dataclass
 from typing import Any, Final
 
 from cavra.evidence.v1 import evidence_pb2 as pb
@@ -45,38 +46,44 @@ async def audited(
             logs[service] = EvidenceLogStub(await stack.enter_async_context(channel))
         # What a log names of another one by now, that one holds when its checkpoint is made.
         audit = Audit(policy, signatures=signatures)
-        settled = {service: await _head(caller, service, log) for service, log in logs.items()}
-        heads = {service: await _head(caller, service, log, audit) for service, log in logs.items()}
+        settled = {service: (await _head(caller, service, log)).tree_size for service, log in logs.items()}
+        heads = {service: await _head(caller, service, log) for service, log in logs.items()}
+        for service, head in heads.items():
+            if head.refused:
+                audit.found(f"{service}: {head.refused}")
+                # It ends before what others say of it: nothing can be held against that.
+                settled = dict.fromkeys(settled, 0)
         loop = asyncio.get_running_loop()
         for service, log in logs.items():
             head, origin = heads[service], origins[service]
             kept = [note for note in since if note.startswith(origin + "\n")]
             async with aclosing(_pages(caller, service, log, head.tree_size)) as pages:
                 entries = pulled(loop, pages)
-                await asyncio.to_thread(
-                    audit.replay, origin, entries, head.note, kept, settled[service].tree_size
-                )
+                await asyncio.to_thread(audit.replay, origin, entries, head.note, kept, settled[service])
         return audit.report()
 
 
-async def _head(
-    caller: Caller, service: str, log: Any, audit: Audit | None = None
-) -> pb.GetCheckpointResponse:
-    """The head of all that is committed; of a log that refuses to sign that, which is a finding, the last that it signed."""
+@dataclass(frozen=True, slots=True)
+class _Head:
+    note: str
+    tree_size: int
+    refused: str
+    """Why it is not the head of all that is committed, but the last that the log signed."""
+
+
+async def _head(caller: Caller, service: str, log: Any) -> _Head:
+    refused = ""
     try:
-        return await _checkpoint(caller, log, published=False)
-    except Refused as refused:
-        if refused.reason != "log_refused":
-            raise LogUnread(f"{service}: {refused.message}") from None
-        if audit is not None:
-            audit.found(f"{service}: {refused.message}")
-        return await _checkpoint(caller, log, published=True)
-
-
-async def _checkpoint(caller: Caller, log: Any, *, published: bool) -> pb.GetCheckpointResponse:
-    request = pb.GetCheckpointRequest(published=published)
-    head: pb.GetCheckpointResponse = await caller.unary(log.GetCheckpoint, request)
-    return head
+        try:
+            found = await caller.unary(log.GetCheckpoint, pb.GetCheckpointRequest())
+        except Refused as error:
+            if error.reason != "log_refused":
+                raise
+            refused = error.message
+            found = await caller.unary(log.GetCheckpoint, pb.GetCheckpointRequest(published=True))
+    except Refused as error:
+        raise LogUnread(f"{service}: {error.message}") from None
+    return _Head(found.note, found.tree_size, refused)
 
 
 async def _pages(caller: Caller, service: str, log: Any, size: int) -> AsyncGenerator[list[Entry], None]:

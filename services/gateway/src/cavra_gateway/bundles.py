@@ -70,12 +70,7 @@ async def _part(session: Session, name: str, trace_id: str, sizes: Sequence[int]
     pieces = [
         piece async for piece in session.caller.stream(session.services.logs[name].GetTracePart, request)
     ]
-    if not pieces:
-        raise Refused("service_unavailable", "a log ended its answer before it began")
-    part = _Part(pieces[0].end, [one for piece in pieces for one in piece.records])
-    if len(part.trace) != part.end.count:
-        raise Refused("service_unavailable", "a log ended its answer early")
-    return part
+    return _Part(pieces[0].end, [one for piece in pieces for one in piece.records])
 
 
 async def _add(session: Session, name: str, part: _Part, ids: Sequence[str]) -> None:
