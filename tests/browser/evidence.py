@@ -60,7 +60,7 @@ async def signed_in(house: House, name: str, path: str, **window: Any) -> Page:
     await page.goto(f"{house.url}/console{path}")
     await page.get_by_label("Access token").fill(house.token(name))
     await page.get_by_role("button", name="Sign in").click()
-    await page.wait_for_url(f"**/console{path}")
+    await page.wait_for_url(f"{house.url}/console{path}")
     return page
 
 

@@ -4,10 +4,14 @@ import json
 from typing import Any
 
 import pytest
+from cavra_evidence.draft import Cause
+from cavra_evidence.ids import new_id
+from cavra_verify.kinds import BY_NOUN
 from playwright.async_api import Page, expect
 
-from tests.browser.evidence import api, live, retried
+from tests.browser.evidence import Archive, api, live, retried, signed_in
 from tests.browser.house import House, failed_delivery, press, sound
+from tests.support.samples import draft, sample
 
 
 async def picture(page: Page) -> tuple[dict[str, str], set[tuple[str, str]]]:
@@ -133,6 +137,45 @@ async def test_a_chain_grows_while_it_is_looked_at_and_keeps_what_the_reader_ope
     await expect(axel.locator("#chain details[open]")).to_have_count(1)
     await expect(axel.locator(f"#n-{failed['session_id']}")).to_be_focused()
     await expect(axel.locator(f"#n-{failed['session_id']}")).to_have_attribute("aria-current", "true")
+
+
+async def test_what_is_missing_changed_or_down_is_seen_in_the_picture(archive: Archive) -> None:
+    trace, lost = (
+        new_id("gordackdelivery"),
+        Cause(new_id("gordackretryack"), BY_NOUN["retry_ack"].kind, "0" * 64),
+    )
+    (plan,) = await archive.fakes.write("retry", draft(sample("retry_plan"), trace_ids=(trace,)))
+    changed = Cause(plan.id, plan.kind, "1" * 64)
+    (closure,) = await archive.fakes.write(
+        "recovery", draft(sample("closure"), causes=(lost, changed), trace_ids=(trace,))
+    )
+    axel = await signed_in(archive, "axel", f"/trace?id={closure.id}")
+    boxes, arrows = await picture(axel)
+    assert boxes[lost.id] == "node missing"
+    assert arrows == {(lost.id, closure.id), (plan.id, closure.id)}
+    await expect(axel.get_by_text("A cause is missing.")).to_be_visible()
+    await expect(axel.get_by_text("A cause was changed.")).to_be_visible()
+    await expect(axel.locator(".arrow.broken")).to_have_attribute("data-source", plan.id)
+    await live(axel)
+    await archive.fakes.stop("retry")
+    await axel.get_by_text("The retry service is down.").wait_for()
+    boxes, _ = await picture(axel)
+    assert boxes == {
+        lost.id: "node unasked",
+        plan.id: "node unasked",
+        closure.id: boxes[closure.id],
+    }
+
+
+async def test_a_chain_of_500_records_is_drawn_whole(archive: Archive) -> None:
+    trace = new_id("gordackdelivery")
+    for _ in range(10):
+        await archive.write("retry", *(draft(sample("retry_ack"), trace_ids=(trace,)) for _ in range(50)))
+    axel = await signed_in(archive, "axel", f"/trace?id={trace}")
+    boxes, _ = await picture(axel)
+    assert len(boxes) == 500
+    await axel.locator("[data-node]").last.click()
+    await axel.locator("[data-computed=yes]").wait_for()
 
 
 async def test_an_unknown_id_is_said_to_be_unknown_and_stays_text(house: House) -> None:
