@@ -10,6 +10,7 @@ from cavra_evidence.draft import Draft
 from playwright.async_api import Browser, Page
 
 from tests.browser.house import (
+    SHOTS,
     House,
     acknowledged,
     approval_planned,
@@ -47,6 +48,12 @@ async def retried(house: House) -> str:
     await approved(house, anna)
     await executed(house, olga)
     return (await api(house, "", execution_status="delivered"))["items"][0]["delivery_id"]  # type: ignore[no-any-return]
+
+
+async def pictured(page: Page, name: str, theme: str, width: int) -> None:
+    """Keep a picture of the page, to be looked at."""
+    SHOTS.mkdir(exist_ok=True)
+    await page.screenshot(path=SHOTS / f"{name}-{theme}-{width}.png", full_page=True)
 
 
 async def live(page: Page) -> None:

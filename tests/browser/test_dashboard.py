@@ -3,7 +3,7 @@
 import pytest
 from playwright.async_api import Page, expect
 
-from tests.browser.evidence import Archive, api, live, retried, signed_in
+from tests.browser.evidence import Archive, api, live, pictured, retried, signed_in
 from tests.browser.house import House, failed_delivery, sound
 
 
@@ -77,6 +77,8 @@ async def test_the_dashboard_is_sound(house: House, theme: str) -> None:
     await failed_delivery(house, olga)
     await house.open(olga, "/dashboard")
     await drawn(olga)
+    await pictured(olga, "dashboard", theme, 1280)
     assert await sound(olga) == []
     await olga.set_viewport_size({"width": 360, "height": 800})
+    await pictured(olga, "dashboard", theme, 360)
     assert await olga.evaluate("document.documentElement.scrollWidth <= innerWidth")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from playwright.async_api import Page, expect
 
-from tests.browser.evidence import Archive, api, live, signed_in
+from tests.browser.evidence import Archive, api, live, pictured, signed_in
 from tests.browser.house import House, failed_delivery, press, sound
 
 
@@ -120,6 +120,8 @@ async def test_history_is_sound(house: House, theme: str) -> None:
     olga = await house.person("olga", theme=theme)
     await failed_delivery(house, olga)
     await house.open(olga, "/history?actor=olga&cadence=on_demand")
+    await pictured(olga, "history", theme, 1280)
     assert await sound(olga) == []
     await olga.set_viewport_size({"width": 360, "height": 800})
+    await pictured(olga, "history", theme, 360)
     assert await olga.evaluate("document.documentElement.scrollWidth <= innerWidth")

@@ -9,7 +9,7 @@ from cavra_evidence.ids import new_id
 from cavra_verify.kinds import BY_NOUN
 from playwright.async_api import Page, expect
 
-from tests.browser.evidence import Archive, api, live, retried, signed_in
+from tests.browser.evidence import Archive, api, live, pictured, retried, signed_in
 from tests.browser.house import House, failed_delivery, press, sound
 from tests.support.samples import draft, sample
 
@@ -195,7 +195,9 @@ async def test_a_trace_is_sound_and_scrolls_in_a_box_of_its_own(house: House, th
     await axel.locator("[data-computed=yes]").wait_for()
     await press(axel, "Verify this trace")
     await axel.locator("[data-claim]").first.wait_for()
+    await pictured(axel, "trace", theme, width)
     assert await sound(axel) == []
     assert await axel.evaluate("document.documentElement.scrollWidth <= innerWidth")
     await house.open(axel, "/trace")
+    await pictured(axel, "trace-start", theme, width)
     assert await sound(axel) == []
