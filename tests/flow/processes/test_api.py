@@ -51,8 +51,9 @@ async def test_the_api_says_where_everything_is_and_stops_without_a_word(home: H
             async with session.get(url + path) as answer:
                 assert answer.status == status, path
         for page, _, link in links.values():
-            form = {"data": {"handover": link}, "headers": {"origin": url}, "allow_redirects": False}
-            async with session.post(page + "sign-in", **form) as answer:
+            async with session.post(
+                page + "sign-in", data={"handover": link}, headers={"origin": url}, allow_redirects=False
+            ) as answer:
                 assert (answer.status, answer.headers["location"]) == (303, "/console/")
     process.signal(signal.SIGINT)
     assert process.ended() == 0
