@@ -52,18 +52,16 @@ def points(path: str) -> list[tuple[float, float]]:
 
 def crossed(picture: Picture) -> list[tuple[str, str, str]]:
     """(source, target, box) wherever an arrow runs through a box, be it one that it joins."""
-    found = []
-    for arrow in picture.arrows:
-        for (x1, y1), (x2, y2) in pairwise(points(arrow.path)):
-            for box in picture.boxes:
-                if (
-                    max(x1, x2) > box.x
-                    and min(x1, x2) < box.x + WIDTH
-                    and max(y1, y2) > box.y
-                    and min(y1, y2) < box.y + HEIGHT
-                ):
-                    found.append((arrow.source, arrow.target, box.id))
-    return found
+    return [
+        (arrow.source, arrow.target, box.id)
+        for arrow in picture.arrows
+        for (x1, y1), (x2, y2) in pairwise(points(arrow.path))
+        for box in picture.boxes
+        if max(x1, x2) > box.x
+        and min(x1, x2) < box.x + WIDTH
+        and max(y1, y2) > box.y
+        and min(y1, y2) < box.y + HEIGHT
+    ]
 
 
 def test_every_record_has_a_box_in_its_services_column_and_time_flows_down() -> None:
