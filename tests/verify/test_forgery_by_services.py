@@ -108,6 +108,10 @@ def _another_payload_under_the_same_digest(forger: Forger) -> None:
     forger.one("retry_intent").set(payload_hash=OTHER)
 
 
+def _approvers_were_shown_another_failure(forger: Forger) -> None:
+    forger.one("approval_plan").body["approval_decisions"][0]["failed_record_hash"] = OTHER
+
+
 def _another_payload_than_permitted_is_sent(forger: Forger) -> None:
     forger.one("connector_delivery").body["deliveries"][0]["payload_hash"] = OTHER
 
@@ -277,6 +281,7 @@ FORGERIES: list[tuple[Callable[[Forger], None], str]] = [
     (_another_digest_is_claimed, "quorum"),
     (_another_digest_is_claimed, "digest"),
     (_another_payload_under_the_same_digest, "digest"),
+    (_approvers_were_shown_another_failure, "digest"),
     (_another_payload_than_permitted_is_sent, "permitted"),
     (_another_destination, "digest"),
     (_another_package, "digest"),

@@ -7,6 +7,9 @@ from typing import Any
 import pytest
 from cavra.retry.v1 import retry_pb2 as pb
 from cavra_service.errors import Refused
+from cavra_verify.canonical import canonical
+from cavra_verify.claims.approval import item_digest
+from cavra_verify.merkle import leaf_hash
 
 from tests.support.retry_desk import envelope
 
@@ -306,3 +309,14 @@ async def test_a_decision_outlives_a_restart(opened: Any) -> None:
         (item,) = items(await retry.plan_approval())
         assert (item["item_state"], item["action"]) == ("approved", "already_approved")
         assert len((await retry.run()).results) == 1
+
+
+async def test_who_reads_a_plan_can_make_up_the_digest_of_each_item_from_what_it_shows(retry: Any) -> None:
+    await retry.fail()
+    plan = await retry.plan()
+    (waiting,) = items(await retry.plan_approval())
+    assert (waiting["failed_record_hash"], waiting["retry_plan_hash"]) == ("", "")
+    await retry.acknowledge(plan)
+    (item,) = items(await retry.plan_approval())
+    assert item["retry_plan_hash"] == leaf_hash(canonical(plan)).hex()
+    assert item_digest(item, item["failed_record_hash"], item["retry_plan_hash"]) == item["item_digest"]

@@ -126,6 +126,8 @@ class ApprovalItem(Part):
     item_digest: OptionalHash
     item_state: ItemState
     attempt_number: Count
+    failed_record_hash: OptionalHash
+    retry_plan_hash: OptionalHash
     audit_package_hash: OptionalHash
     payload_hash: OptionalHash
     destination_fingerprint: OptionalHash

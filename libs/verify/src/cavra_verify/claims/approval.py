@@ -168,6 +168,10 @@ def _digest(chain: Chain) -> Iterator[str]:
         made_up = item_digest(item, failed[0].hash, plans[0].hash)
         if made_up != body["item_digest"]:
             yield f"{intent}: got digest {body['item_digest']}, expected {made_up}, which the approved content has"
+        shown = {"failed_record_hash": failed[0].hash, "retry_plan_hash": plans[0].hash}
+        for name, expected in shown.items():
+            if item[name] != expected:
+                yield f"{intent}: got {name} {item[name]!r:.80} as approvers saw it, expected {expected}"
         for name in ("payload_hash", "destination_fingerprint", "attempt_number", "expires_at"):
             if item[name] != body[name]:
                 yield f"{intent}: got {name} {body[name]!r:.80}, expected {item[name]!r:.80}, which was approved"
