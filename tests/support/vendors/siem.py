@@ -3,15 +3,21 @@
 https://docs.splunk.com/Documentation/Splunk/latest/Data/TroubleshootHTTPEventCollector (codes)
 https://docs.splunk.com/Documentation/Splunk/latest/Data/AboutHECIDXAck
 https://learn.microsoft.com/azure/azure-monitor/logs/logs-ingestion-api-overview
+https://learn.microsoft.com/azure/azure-monitor/fundamentals/service-limits#logs-ingestion-api
 https://learn.microsoft.com/entra/identity-platform/v2-oauth2-client-creds-grant-flow
 https://docs.datadoghq.com/api/latest/logs/#send-logs
+https://docs.datadoghq.com/logs/log_configuration/processors/log_date_remapper/
 """
 
 from datetime import datetime
 from typing import Any, ClassVar
 from urllib.parse import parse_qs
 
+import orjson
+
 from tests.support.vendors.server import Asked, Reply, VendorServer, must, posted
+
+_RESERVED = {"_ResourceId", "id", "_SubscriptionId", "TenantId", "Type", "UniqueId", "Title"}
 
 
 class Collector(VendorServer):
@@ -122,6 +128,9 @@ class LogsIngestion(VendorServer):
         must(asked.query == {"api-version": "2023-01-01"}, "the version of the API")
         must(isinstance(asked.json, list) and asked.json, "an array of rows")
         must(datetime.fromisoformat(asked.json[0]["TimeGenerated"]).tzinfo, "TimeGenerated")
+        must(not _RESERVED & asked.json[0].keys(), "no reserved column")
+        must(len(asked.body) <= 1024 * 1024, "at most 1 MB a call")
+        must(all(len(orjson.dumps(value)) <= 64 * 1024 for value in asked.json[0].values()), "64 KB a field")
 
     def allowed(self, asked: Asked) -> bool:
         """See `VendorServer.allowed`."""
@@ -151,6 +160,9 @@ class DatadogIntake(VendorServer):
         [log] = asked.json
         for name in ("ddsource", "ddtags", "message", "service"):
             must(isinstance(log[name], str) and log[name], name)
+        must(len(asked.body) <= 1024 * 1024, "at most 1 MB a log")
+        dated = {"timestamp", "date", "_timestamp", "Timestamp", "eventTime", "published_date"} & log.keys()
+        must(not dated, f"a log from more than 18 hours ago is lost: {dated}")
 
     def allowed(self, asked: Asked) -> bool:
         """See `VendorServer.allowed`."""

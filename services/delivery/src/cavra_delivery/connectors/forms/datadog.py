@@ -1,6 +1,7 @@
 """Datadog's logs intake, version 2.
 
 https://docs.datadoghq.com/api/latest/logs/#send-logs
+https://docs.datadoghq.com/logs/log_configuration/processors/log_date_remapper/
 """
 
 from typing import Final
@@ -15,7 +16,11 @@ _STATUS: Final = {"healthy": "info", "warning": "warn", "critical": "critical"}
 
 
 class Datadog(Form):
-    """One log, in an array as the intake wants it; the event is its attributes."""
+    """One log, in an array as the intake wants it; the event is its attributes.
+
+    Nothing at its top is what Datadog dates a log by (`date`, `timestamp`): it takes logs of the last 18 hours, and one that is retried
+    days later must not be lost behind a 202. So its arrival dates it, and `event.occurred_at` says when it happened.
+    """
 
     def render(self, event: Event, message_id: str) -> Rendered:
         """See `Form.render`."""
@@ -27,7 +32,6 @@ class Datadog(Form):
             "service": self.config.service or "cavra",
             "status": _STATUS[summary.severity],
             "message": summary.title,
-            "date": event.occurred_at,
             "message_id": message_id,
             "event": event.document(),
         }
