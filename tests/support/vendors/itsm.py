@@ -5,9 +5,16 @@ https://www.servicenow.com/docs/bundle/zurich-api-reference/page/integrate/inbou
 """
 
 from base64 import b64encode
-from typing import Any, ClassVar
+from pathlib import Path
+from typing import Any, ClassVar, Final
 
-from tests.support.vendors.server import Asked, Reply, VendorServer, must, posted
+import jsonschema_rs
+import orjson
+
+from tests.support.vendors.server import Asked, Reply, VendorServer, length, must, posted
+
+_ADF: Final = jsonschema_rs.validator_for((Path(__file__).parent / "schemas" / "adf.json").read_text())
+"""Atlassian's own schema of a description: see the page beside it."""
 
 
 def _basic(user: str, password: str) -> str:
@@ -32,12 +39,11 @@ class JiraCloud(VendorServer):
         posted(asked, "/rest/api/3/issue")
         fields = asked.json["fields"]
         must(fields["project"] == {"key": "OPS"} and fields["issuetype"]["name"], "project and type")
-        must(0 < len(fields["summary"]) <= 255 and "\n" not in fields["summary"], "summary")
-        must(all(label and " " not in label for label in fields["labels"]), "labels hold no blanks")
-        description = fields["description"]
-        must(description["type"] == "doc" and description["version"] == 1, "a document of ADF")
-        for node in description["content"]:
-            _check_node(node)
+        must(0 < length(fields["summary"]) <= 255 and "\n" not in fields["summary"], "summary")
+        must(all(0 < length(label) <= 255 and " " not in label for label in fields["labels"]), "labels")
+        faults = [error.message for error in _ADF.iter_errors(fields["description"])]
+        must(not faults, f"a document of ADF: {faults}")
+        must(len(orjson.dumps(fields["description"])) <= 32_767, "description")
 
     def allowed(self, asked: Asked) -> bool:
         """See `VendorServer.allowed`."""
@@ -46,25 +52,6 @@ class JiraCloud(VendorServer):
     def accept(self, asked: Asked) -> Reply:
         """See `VendorServer.accept`."""
         return Reply(201, {"id": "10000", "key": "OPS-1", "self": f"{self.url}/rest/api/3/issue/10000"})
-
-
-_INSIDE = {
-    "paragraph": {"text"},
-    "table": {"tableRow"},
-    "tableRow": {"tableHeader", "tableCell"},
-    "tableHeader": {"paragraph"},
-    "tableCell": {"paragraph"},
-}
-"""What may stand in which node: https://developer.atlassian.com/cloud/jira/platform/apis/document/structure/"""
-
-
-def _check_node(node: dict[str, Any]) -> None:
-    if node["type"] == "text":
-        must(node["text"], "a text node holds text")
-        return
-    for inner in node["content"]:
-        must(inner["type"] in _INSIDE[node["type"]], f"{inner['type']} in {node['type']}")
-        _check_node(inner)
 
 
 class TableApi(VendorServer):
@@ -85,7 +72,9 @@ class TableApi(VendorServer):
         posted(asked, "/api/now/table/incident")
         must(asked.headers["accept"] == "application/json", "accept")
         must(all(isinstance(value, str) for value in asked.json.values()), "a row of texts")
-        must(len(asked.json["short_description"]) <= 160, "short description")
+        must(length(asked.json["short_description"]) <= 160, "short description")
+        must(length(asked.json["description"]) <= 4_000, "description")
+        must(len(asked.json["correlation_id"]) <= 100, "correlation id")
 
     def allowed(self, asked: Asked) -> bool:
         """See `VendorServer.allowed`."""

@@ -138,6 +138,11 @@ def must(holds: Any, what: str) -> None:
         raise Broken(what)
 
 
+def length(text: str) -> int:
+    """In UTF-16 code units: what a server in Java or JavaScript counts as characters."""
+    return len(text.encode("utf-16-le")) // 2
+
+
 def posted(asked: Asked, path: str) -> None:
     """A POST of JSON to this path."""
     must(asked.method == "POST" and asked.path == path, f"{asked.method} {asked.path}")

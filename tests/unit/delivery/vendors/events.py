@@ -41,7 +41,7 @@ def alert() -> Event:
     return Event(EVENT_TYPES[ALERT_SOURCE], EVENT_ID, AT, {BY_NOUN["health_alert_plan"].key: plan}, HASH)
 
 
-def drill() -> Event:
+def drill(**changed: Any) -> Event:
     """A notification of a drill."""
     data = {
         "plan_id": "gordn-01a207911f0f0000bd34bc9d61c2",
@@ -54,6 +54,7 @@ def drill() -> Event:
         "reason": "due_soon",
         "provider": "slack",
         "routes": [],
+        **changed,
     }
     return Event(EVENT_TYPES[NOTIFICATION_SOURCE], EVENT_ID, AT, data)
 

@@ -13,12 +13,13 @@ from cavra_delivery.connectors.config import ConnectorConfig
 from cavra_delivery.connectors.http import HttpSender
 from cavra_delivery.connectors.tries import Limits, send
 from cavra_delivery.connectors.webapi import HttpConnector
+from cavra_verify.grammar import BOUNDS
 
 from tests.support.certificates import Authority
 from tests.support.vendors import VENDORS
 from tests.support.vendors.server import Reply, VendorServer
 from tests.support.vendors.siem import AckingCollector, LogsIngestion
-from tests.unit.delivery.vendors.events import EVENTS, audit
+from tests.unit.delivery.vendors.events import EVENTS, audit, drill
 
 MESSAGE_ID = "msg-1"
 
@@ -68,6 +69,38 @@ async def test_what_a_vendor_takes_is_delivered_and_named_as_the_vendor_names_it
         assert server.broken == []
         assert (answer.reason, answer.delivered, answer.external_ref) == ("", True, server.reference)
         assert answer.may_have_arrived is False
+
+
+LONG = {
+    "letters": "x",
+    "what Slack escapes": "&",
+    "what Teams escapes": "[",
+    "beyond the first plane": "\U0001f600",
+    "lines": "a\n",
+    "controls": "a\x00",
+}
+
+
+@pytest.mark.parametrize("unit", LONG.values(), ids=LONG)
+async def test_however_long_a_name_is_no_limit_of_a_vendor_is_passed(
+    unit: str, server: VendorServer, connect: Connect
+) -> None:
+    name = unit * (3_000 // len(unit))
+    for event in (audit(generated_by=name, audit_id=name), drill(**dict.fromkeys(_NAMES, name))):
+        answer = await told(connect(server), event)
+        assert server.broken == []
+        assert answer.delivered
+
+
+_NAMES = ("schedule_id", "plan_id", "status", "next_due_at", "generated_by")
+
+
+async def test_a_record_of_the_largest_size_is_taken_whole_where_events_are_kept(
+    server: VendorServer, connect: Connect
+) -> None:
+    answer = await told(connect(server), drill(routes=["r" * 1_000] * (BOUNDS["record_bytes"] // 1_024)))
+    assert server.broken == []
+    assert answer.delivered
 
 
 async def test_a_wrong_credential_is_told_apart_from_a_message_that_is_not_wanted(
@@ -165,6 +198,29 @@ async def test_what_the_indexers_never_acknowledge_may_be_there(connect: Connect
     async with server.start():
         answer = await told(connect(server), seconds=0.5)
         assert (answer.reason, answer.may_have_arrived, answer.delivered) == ("timeout", True, False)
+
+
+@pytest.mark.parametrize(
+    ("error", "reason", "may_have_arrived"),
+    [
+        ("channel_not_found", "rejected", False),
+        ("msg_blocks_too_long", "rejected", False),
+        ("token_expired", "auth", False),
+        ("team_access_not_granted", "auth", False),
+        ("two_factor_setup_required", "auth", False),
+        ("rate_limited", "rate_limited", False),
+        ("internal_error", "server_error", True),
+        ("service_unavailable", "server_error", True),
+    ],
+)
+async def test_an_error_of_slacks_method_is_told_by_its_name(
+    error: str, reason: str, may_have_arrived: bool, connect: Connect
+) -> None:
+    server = VENDORS["slack-method"]()
+    async with server.start():
+        server.script = [Reply(200, {"ok": False, "error": error})]
+        answer = await told(connect(server))
+        assert (answer.reason, answer.may_have_arrived) == (reason, may_have_arrived)
 
 
 async def test_a_reference_of_another_form_is_not_taken_over(connect: Connect) -> None:

@@ -1,4 +1,4 @@
-"""What each vendor is sent: held against golden files. Who changes one reads the vendor's page, which the form's module names, first."""
+"""What each vendor is sent: held against golden files. Who changes one reads the vendor's page, which `golden/README.md` names, first."""
 
 import json
 from email import message_from_bytes
@@ -14,7 +14,7 @@ from cavra_delivery.connectors.email import EmailConnector
 from cavra_delivery.connectors.forms import FORMS, form_of
 from cavra_verify.canonical import canonical
 
-from tests.unit.delivery.vendors.events import EVENTS, audit
+from tests.unit.delivery.vendors.events import EVENTS, audit, drill
 
 GOLDEN = Path(__file__).parent / "golden"
 MESSAGE_ID = "msg-0123456789abcdef0123456789ab"
@@ -26,7 +26,7 @@ ENTRIES: dict[str, dict[str, Any]] = {
     "slack": {"channel": "C123ABC456"},
     "teams": {},
     "jira": {"project": "OPS"},
-    "servicenow": {"assignment_group": "Platform"},
+    "servicenow": {"assignment_group": "287ebd7da9fe198100f92cc8d1d2154e"},
     "pagerduty": {},
 }
 
@@ -53,6 +53,18 @@ def test_a_vendor_is_sent_what_its_documentation_asks_for(kind: str, event: str)
 def test_a_webhook_is_sent_the_events_canonical_bytes(event: str) -> None:
     body = rendered("webhook", event)
     assert body == canonical(json.loads(body))
+
+
+def test_a_long_name_is_cut_where_it_is_seen_to_be_cut() -> None:
+    config = ConnectorConfig.model_validate({})
+    message = orjson.loads(form_of("slack", config).render(drill(schedule_id="n" * 400), MESSAGE_ID).body)
+    header = message["blocks"][0]["text"]["text"]
+    assert len(header) == 150
+    assert header.endswith("n…")
+    fields = [field["text"] for field in message["blocks"][1]["fields"]]
+    assert fields[0] == f"*Schedule*\n{'n' * 199}…"
+    blank = orjson.loads(form_of("slack", config).render(drill(schedule_id=" \n"), MESSAGE_ID).body)
+    assert "Schedule" not in str(blank["blocks"][1]), "no vendor takes an empty text"
 
 
 @pytest.mark.parametrize("kind", ["slack", "teams", "jira", "servicenow", "pagerduty"])
@@ -114,6 +126,10 @@ def test_an_entry_needs_no_path_that_the_vendor_lays_down(
         ("sentinel", {"url": "https://a.example/x", "client_id": "c", "tenant_id": "t"}, "client_secret_env"),
         ("slack", {"channel": "C1"}, "token_env"),
         ("jira", {"url": "https://a.example"}, "project"),
+        ("jira", {"url": "https://a.example", "project": "OPS", "tags": ["two words"]}, "tags"),
+        ("jira", {"url": "https://a.example", "project": "OPS", "tags": [""]}, "tags"),
+        ("jira", {"url": "https://a.example", "project": "OPS", "tags": ["l" * 256]}, "tags"),
+        ("pagerduty", {"source": " "}, "source"),
         ("pagerduty", {}, "routing_key_env"),
         ("servicenow", {"url": "https://a.example", "password_file": "/nowhere/password", "user": "u"}, "password_file"),
     ],

@@ -173,7 +173,7 @@ class ConnectorConfig(BaseModel):
     table: Word = "incident"
     """servicenow."""
     assignment_group: Text = ""
-    """servicenow."""
+    """servicenow: the group's `sys_id`."""
     routing_key_env: Variable | None = None
     """pagerduty: the integration key."""
     routing_key_file: PathName | None = None

@@ -1,4 +1,5 @@
-"""An event in a few words, for receivers that people read. Drawn from the event alone, so the same words at any time."""
+"""An event in a few words, for receivers that people read. Drawn from the event alone, so the same words at any time, and short enough
+that no vendor's limit is passed however long the names in it are."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,6 +12,11 @@ from cavra_delivery.connectors.base import Event
 Severity = Literal["healthy", "warning", "critical"]
 
 Shown = tuple[tuple[str, str], ...]
+
+TITLE_CHARACTERS: Final = 255
+"""What a Jira summary may have; PagerDuty takes 1,024."""
+FACT_CHARACTERS: Final = 200
+"""Of one fact's value. Ten of them, each character escaped to five, stay below what the blocks of one Slack message may hold."""
 
 _AUDIT: Final[Shown] = (
     ("Audit package", "audit_id"),
@@ -36,14 +42,29 @@ class Summary:
     """What a person is told."""
 
     title: str
+    """One line of at most `TITLE_CHARACTERS`."""
     severity: Severity
     facts: tuple[tuple[str, str], ...]
-    """(label, value), in the order they are shown."""
+    """(label, value), in the order they are shown; a value is one line of 1 to `FACT_CHARACTERS`."""
 
     @property
     def text(self) -> str:
         """All of it as plain lines."""
         return "\n".join([self.title, "", *(f"{label}: {value}" for label, value in self.facts)])
+
+
+def clipped(text: str, characters: int) -> str:
+    """The text, or so much of it that it ends in an ellipsis at `characters`, counted in UTF-16 code units as the strictest vendors do."""
+    units = text.encode("utf-16-le")
+    if len(units) <= 2 * characters:
+        return text
+    return units[: 2 * (characters - 1)].decode("utf-16-le", "ignore").rstrip() + "…"
+
+
+def _line(text: object, characters: int) -> str:
+    # Jira refuses a summary of two lines, and a mail's subject ends at the first.
+    visible = "".join(character if character.isprintable() else " " for character in str(text))
+    return clipped(" ".join(visible.split()), characters)
 
 
 def summary_of(event: Event) -> Summary:
@@ -61,8 +82,10 @@ def summary_of(event: Event) -> Summary:
     else:
         title, found, shown = f"CAVRA event: {event.event_type.replace('_', ' ')}", event.data, ()
     level = found.get("alert_level")
-    facts = [(label, str(found[name])) for label, name in shown if found.get(name) not in (None, "")]
-    facts += [("Event", event.event_id)]
-    facts += [("Record hash", event.record_hash)] if event.record_hash else []
+    values = [(label, found[name]) for label, name in shown if found.get(name) is not None]
+    values += [("Event", event.event_id), ("Record hash", event.record_hash)]
+    lines = ((label, _line(value, FACT_CHARACTERS)) for label, value in values)
     severity: Severity = level if level in ("warning", "critical") else "healthy"
-    return Summary(title, severity, tuple(facts))
+    return Summary(
+        _line(title, TITLE_CHARACTERS), severity, tuple((label, line) for label, line in lines if line)
+    )

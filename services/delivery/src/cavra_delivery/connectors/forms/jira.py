@@ -13,7 +13,8 @@ from cavra_delivery.connectors.forms.form import Form, json_body
 from cavra_delivery.connectors.judging import by_status, document, unclear
 from cavra_delivery.connectors.summary import Summary, summary_of
 
-_SUMMARY_CHARACTERS = 255
+_LABEL = re.compile(r"\S{1,255}")
+"""An issue with a label that holds a space is refused."""
 _KEY = re.compile(r"[A-Z][A-Z0-9_]{1,23}-[0-9]{1,12}")
 
 
@@ -26,7 +27,7 @@ class Jira(Form):
         fields = {
             "project": {"key": self.config.project},
             "issuetype": {"name": self.config.issue_type},
-            "summary": summary.title[:_SUMMARY_CHARACTERS],
+            "summary": summary.title,
             "description": _document(summary),
             "labels": ["cavra", message_id, *self.config.tags],
         }
@@ -36,6 +37,8 @@ class Jira(Form):
         """See `Form.target`."""
         if not self.config.project:
             raise NotConfigured(field="project")
+        if not all(_LABEL.fullmatch(tag) for tag in self.config.tags):
+            raise NotConfigured(field="tags")
         return self.config.target(path="/rest/api/3/issue")
 
     def headers(self) -> dict[str, str]:

@@ -16,7 +16,6 @@ from cavra_delivery.connectors.judging import by_status, document, unclear
 from cavra_delivery.connectors.summary import summary_of
 
 _SEVERITY: Final = {"healthy": "info", "warning": "warning", "critical": "critical"}
-_SUMMARY_CHARACTERS = 1024
 _ROUTING_KEY = re.compile(r"[A-Za-z0-9]{32}")
 
 
@@ -32,7 +31,7 @@ class PagerDuty(Form):
         """See `Form.render`. Without the routing key, which is a secret."""
         summary = summary_of(event)
         payload = {
-            "summary": summary.title[:_SUMMARY_CHARACTERS],
+            "summary": summary.title,
             "source": self.config.source,
             "severity": _SEVERITY[summary.severity],
             "timestamp": event.occurred_at,
@@ -50,6 +49,8 @@ class PagerDuty(Form):
 
     def destination(self, kind: str) -> Destination:
         """See `Form.destination`. The routing key says which service is alerted, so an approval is bound to it too."""
+        if not self.config.source.strip():
+            raise NotConfigured(field="source")
         key = self.config.resolve("routing_key")
         if not _ROUTING_KEY.fullmatch(key):
             raise NotConfigured(field="routing_key_env")

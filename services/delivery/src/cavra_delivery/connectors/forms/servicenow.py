@@ -10,7 +10,7 @@ from urllib.parse import SplitResult
 from cavra_delivery.connectors.base import Answer, Event, Rendered, Response
 from cavra_delivery.connectors.forms.form import Form, json_body
 from cavra_delivery.connectors.judging import by_status, document, unclear
-from cavra_delivery.connectors.summary import summary_of
+from cavra_delivery.connectors.summary import clipped, summary_of
 
 _URGENCY: Final = {"healthy": "3", "warning": "2", "critical": "1"}
 """1 is high, 3 is low; impact alike."""
@@ -25,7 +25,7 @@ class ServiceNow(Form):
         """See `Form.render`."""
         summary = summary_of(event)
         content: dict[str, Any] = {
-            "short_description": summary.title[:_SHORT_CHARACTERS],
+            "short_description": clipped(summary.title, _SHORT_CHARACTERS),
             "description": summary.text,
             "urgency": _URGENCY[summary.severity],
             "impact": _URGENCY[summary.severity],

@@ -1,8 +1,8 @@
 """Slack: an incoming webhook, or chat.postMessage where a channel is configured.
 
-https://api.slack.com/messaging/webhooks
-https://api.slack.com/methods/chat.postMessage
-https://api.slack.com/reference/block-kit/blocks
+https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks
+https://docs.slack.dev/reference/methods/chat.postMessage
+https://docs.slack.dev/reference/block-kit/blocks
 """
 
 import re
@@ -12,16 +12,17 @@ from urllib.parse import SplitResult
 from cavra_delivery.connectors.base import Answer, Event, NotConfigured, Rendered, Response
 from cavra_delivery.connectors.forms.form import Form, json_body
 from cavra_delivery.connectors.judging import by_status, document, unclear
-from cavra_delivery.connectors.summary import summary_of
+from cavra_delivery.connectors.summary import clipped, summary_of
 
 _SIGN: Final = {"healthy": ":white_check_mark:", "warning": ":warning:", "critical": ":rotating_light:"}
 _HEADER_CHARACTERS, _FIELDS = 150, 10
 _AUTH: Final = frozenset(
     "not_authed invalid_auth account_inactive token_revoked token_expired no_permission missing_scope"
-    " not_allowed_token_type org_login_required ekm_access_denied access_denied".split()
+    " not_allowed_token_type org_login_required ekm_access_denied access_denied team_access_not_granted"
+    " two_factor_setup_required enterprise_is_restricted accesslimited".split()
 )
-_FAULT: Final = frozenset("internal_error fatal_error".split())
-"""Of these Slack says that part of the work may have been done."""
+_FAULT: Final = frozenset("internal_error fatal_error service_unavailable".split())
+"""Of these Slack says that part of the work may have been done, or says nothing of it."""
 _CHANNEL, _TS = re.compile(r"[CDG][A-Z0-9]{2,20}"), re.compile(r"[0-9]{10}\.[0-9]{6}")
 
 
@@ -40,7 +41,7 @@ class Slack(Form):
             "blocks": [
                 {
                     "type": "header",
-                    "text": {"type": "plain_text", "text": summary.title[:_HEADER_CHARACTERS]},
+                    "text": {"type": "plain_text", "text": clipped(summary.title, _HEADER_CHARACTERS)},
                 },
                 {"type": "section", "fields": fields},
                 {"type": "context", "elements": [{"type": "plain_text", "text": f"CAVRA {message_id}"}]},
