@@ -80,6 +80,10 @@ def test_a_name_is_no_markup_and_calls_nobody() -> None:
     card = orjson.loads(form_of("teams", config).render(event, MESSAGE_ID).body)
     fact = card["attachments"][0]["content"]["body"][1]["facts"][2]["value"]
     assert fact == "ann & \\[x\\](http://evil.example) !channel"
+    event = audit(generated_by="\\[x\\](http://evil.example)")
+    card = orjson.loads(form_of("teams", config).render(event, MESSAGE_ID).body)
+    fact = card["attachments"][0]["content"]["body"][1]["facts"][2]["value"]
+    assert fact == "\\\\\\[x\\\\\\](http://evil.example)", "its own backslashes undo none of ours"
     mail = EmailConnector("email", config).render(audit(generated_by="a&b"), MESSAGE_ID).body
     html = message_from_bytes(mail, policy=SMTP).get_body(("html",))
     assert html is not None

@@ -2,6 +2,7 @@
 
 https://learn.microsoft.com/connectors/teams/#microsoft-teams-webhook
 https://adaptivecards.io/explorer/AdaptiveCard.html
+https://learn.microsoft.com/adaptive-cards/create/textfeatures
 """
 
 from typing import Final
@@ -55,4 +56,4 @@ class Teams(Form):
 
 def _escaped(text: str) -> str:
     """No text of ours is a link: a card reads `[words](address)` as one."""
-    return text.replace("[", "\\[").replace("]", "\\]")
+    return text.replace("\\", "\\\\").replace("[", "\\[").replace("]", "\\]")
