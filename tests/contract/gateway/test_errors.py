@@ -146,6 +146,7 @@ async def test_a_body_over_one_mebibyte_is_413(fakes: FakeServices, sized: bool)
         ("POST", R, 405, "method_not_allowed"),
         ("GET", AD + "/worker-run", 405, "method_not_allowed"),
         ("OPTIONS", R, 405, "method_not_allowed"),
+        ("OPTIONS", "/console/config", 405, "method_not_allowed"),
     ],
 )
 async def test_what_no_route_takes_is_a_problem_too(

@@ -7,6 +7,8 @@ from fastapi import FastAPI, Request
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import RedirectResponse, Response
 from starlette.exceptions import HTTPException
+from starlette.routing import Match, Mount
+from starlette.types import Scope
 
 from cavra_gateway.console.app import create_console
 from cavra_gateway.console.session import PATH
@@ -44,13 +46,12 @@ def create_app(gateway: Gateway) -> FastAPI:
         system.public,
     ):
         app.include_router(router)
-    # After the routes: /console/config is one of the API's.
     app.add_api_route(
         PATH, lambda: RedirectResponse(PATH + "/"), include_in_schema=False, response_model=None
     )
     console = create_console(gateway)
     app.state.feed = console.state.feed
-    app.mount(PATH, console)
+    app.router.routes.append(_Console(PATH, console))
     app.add_exception_handler(HTTPException, _unrouted)
     app.add_middleware(HeadAsGet)
     if gateway.settings.cors_allowed_origins:
@@ -62,6 +63,15 @@ def create_app(gateway: Gateway) -> FastAPI:
         )
     describe(app)
     return app
+
+
+class _Console(Mount):
+    """The console below its path, save for the one path there that is the API's: with any method."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """As of any mount, else."""
+        is_of_api = scope["path"] == f"{scope.get('root_path', '')}{PATH}/config"
+        return (Match.NONE, {}) if is_of_api else super().matches(scope)
 
 
 async def _unrouted(request: Request, error: Exception) -> Response:

@@ -139,6 +139,7 @@ def select(request: RunRequest, judged: Sequence[Judged], approvals: Approvals |
     items: list[Item] = []
     changed: list[Standing] = []
     follow_ups: list[FollowUp] = []
+    probing: set[str] = set()
     standings, left = approvals.standings, False
     for one in _asked(request, judged):
         key = one.failure.key
@@ -151,10 +152,13 @@ def select(request: RunRequest, judged: Sequence[Judged], approvals: Approvals |
             follow_ups.append(FollowUp(one, one.reason, _approval_state(reason)))
         elif reason:
             follow_ups.append(FollowUp(one, reason, _approval_state(reason)))
+        elif _held(one, request, probing):
+            follow_ups.append(FollowUp(one, CIRCUIT_OPEN, "approved"))
         elif left or key not in approvals.items:
             follow_ups.append(FollowUp(one, "max_retry_deliveries", "approved"))
         else:
             selected.append(one)
+            probing.add(key.provider)
             items.append(approvals.items[key])
             left = len(selected) == request.most
     return Selection(selected, items, changed, follow_ups)
@@ -163,12 +167,19 @@ def select(request: RunRequest, judged: Sequence[Judged], approvals: Approvals |
 def _select_dry(request: RunRequest, judged: Sequence[Judged]) -> Selection:
     selected: list[Judged] = []
     follow_ups: list[FollowUp] = []
+    probing: set[str] = set()
     for one in _asked(request, judged):
-        if one.action == "retry" and len(selected) < request.most:
-            selected.append(one)
+        if one.action != "retry":
+            reason = one.reason
+        elif _held(one, request, probing):
+            reason = CIRCUIT_OPEN
+        elif len(selected) == request.most:
+            reason = "max_retry_deliveries"
         else:
-            reason = one.reason if one.action != "retry" else "max_retry_deliveries"
-            follow_ups.append(FollowUp(one, reason, "dry_run_not_required"))
+            selected.append(one)
+            probing.add(one.failure.key.provider)
+            continue
+        follow_ups.append(FollowUp(one, reason, "dry_run_not_required"))
     return Selection(selected, [], [], follow_ups)
 
 
