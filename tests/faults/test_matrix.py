@@ -241,6 +241,38 @@ async def test_a_first_send_that_dies_is_recorded_and_can_be_retried(case: Case,
         assert not any(one.open for one in await case.failures())
 
 
+@pytest.mark.parametrize("point", FIRST)
+async def test_a_first_send_that_a_fault_ends_is_recorded_without_a_restart(case: Case, point: str) -> None:
+    case.receiver.status = 503
+    case.world.order(point, "fail")
+    request = delivery_pb2.DeliverAuditRequest(retries=0, timeout_seconds=5)
+    with pytest.raises(Refused):
+        await case.call("delivery", "DeliverAudit", request)
+    case.receiver.status = 200
+    if point.endswith("before_attempt"):
+        return
+    async with asyncio.timeout(PATIENCE):
+        while not (
+            found := await case.call("delivery", "ListFailures", delivery_pb2.ListFailuresRequest())
+        ).failures:
+            pass
+    [failure] = found.failures
+    case.deliveries.append(failure.key.delivery_id)
+    case.keys.append(failure.key)
+    await case.patiently(case.approve)
+    await case.patiently(case.run)
+    assert not any(one.open for one in await case.failures())
+
+
+@pytest.mark.parametrize("point", MACHINE)
+async def test_a_retry_that_a_fault_ends_is_settled_without_a_restart(case: Case, point: str) -> None:
+    await case.fail()
+    await case.patiently(case.approve)
+    case.world.order(point, "fail")
+    await ends(asyncio.create_task(case.run()))
+    await case.proves_itself()
+
+
 @pytest.mark.parametrize("timeout", [PATIENCE, 1.0], ids=["leaves", "is late"])
 @pytest.mark.parametrize("point", FIRST)
 async def test_a_first_send_goes_on_without_who_asked_for_it(case: Case, point: str, timeout: float) -> None:

@@ -10,8 +10,8 @@ from cavra.retry.v1 import retry_pb2 as pb
 from cavra_retry.execution import Executor
 from cavra_retry.peer import Delivery
 from cavra_retry.store.standings import Standings
-from cavra_retry.tasks import keep_reconciling
 from cavra_service.keys import ServiceKeys
+from cavra_service.reconciling import keep_reconciling
 from cavra_service.runtime import open_store
 from cavra_verify.kinds import BY_NOUN
 

@@ -1,12 +1,15 @@
 """The send machine over a real store: what a fault of ours or of the disk leaves of a send."""
 
+import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from cavra_delivery import sends
 from cavra_delivery.connectors.base import Answer, Connector, Destination, Event, Message, Rendered
 from cavra_delivery.connectors.registry import Registry, Rules
 from cavra_delivery.connectors.tries import Limits
@@ -139,3 +142,52 @@ async def test_what_was_delivered_while_the_store_could_not_write_is_recorded_de
     assert await sent(machine(store, Locking("hook"), clock=clock), "hook") == {"hook": ("delivered", "")}
     assert not other.in_transaction
     other.close()
+
+
+@pytest.mark.parametrize("batched", [False, True], ids=["alone", "in a batch"])
+async def test_a_send_under_way_is_not_taken_for_one_that_was_cut_short(
+    store: SqliteStore, monkeypatch: pytest.MonkeyPatch, batched: bool
+) -> None:
+    looks: list[int] = []
+
+    async def look(point: str = "") -> None:
+        looks.append(await running.recover())
+
+    class Looked(Edge):
+        """Takes a message while somebody looks for what was cut short."""
+
+        async def send(self, message: Message, destination: Destination, timeout: float) -> Answer:
+            await look()
+            return await super().send(message, destination, timeout)
+
+    running = machine(store, Looked("hook"))
+    monkeypatch.setattr(sends, "fault", look)
+    jobs = [First(Plan(), a_send(), ["hook"], lambda *_: EVENT, Limits(0, 1.0)) for _ in range(2)]
+    if batched:
+        waiting = await running.run("batch", lambda: running.firsts(jobs))
+        entries = await asyncio.gather(*waiting)
+    else:
+        entries = [(await running.run(job.send.own_id, partial(running.first, job)))[-1] for job in jobs]
+    assert [ConnectorDelivery.read(entry.canonical).success for entry in entries] == [True, True]
+    assert set(looks) == {0}
+    assert len(looks) == (2 + 2 * 3 if batched else 2 * 5)
+
+
+async def test_a_send_whose_task_died_is_recorded_once_and_not_sent_again(
+    store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(*args: Any) -> Any:
+        raise OSError("a fault of ours")
+
+    running = machine(store, Edge("hook"))
+    job = First(Plan(), a_send(), ["hook"], lambda *_: EVENT, Limits(0, 1.0))
+    with monkeypatch.context() as patch:
+        patch.setattr(SendMachine, "_settle", broken)
+        with pytest.raises(OSError, match="a fault of ours"):
+            await running.run(job.send.own_id, lambda: running.first(job))
+    assert sorted(await asyncio.gather(running.recover(), running.recover())) == [0, 1]
+    row = await store.row("record", id=job.send.record_id)
+    assert row is not None
+    [part] = ConnectorDelivery.read(row["canonical"]).deliveries
+    assert (part.outcome, part.error) == ("failed", "outcome_unknown")
+    assert await running.recover() == 0

@@ -30,7 +30,8 @@ _ORDER: Final = Path(os.environ["CAVRA_FAULT"]) if "CAVRA_FAULT" in os.environ e
 
 
 async def fault(point: str) -> None:
-    """Here a fault may happen: `kill` ends this process as SIGKILL does; `hold` prints "held", and goes on at SIGUSR1."""
+    """Here a fault may happen: `kill` ends this process as SIGKILL does; `hold` prints "held", and goes on at SIGUSR1; `fail` raises
+    OSError."""
     if _ORDER is None:
         return
     action = _taken(_ORDER, point)
@@ -42,6 +43,8 @@ async def fault(point: str) -> None:
         sys.stdout.write(f"held {point}\n")
         sys.stdout.flush()
         await released.wait()
+    elif action == "fail":
+        raise OSError("a fault, as ordered")
 
 
 def _taken(order: Path, point: str) -> str:
@@ -50,7 +53,7 @@ def _taken(order: Path, point: str) -> str:
         ordered, _, action = order.read_text().partition(":")
     except FileNotFoundError:
         return ""
-    if ordered not in POINTS or action not in ("kill", "hold"):
+    if ordered not in POINTS or action not in ("kill", "hold", "fail"):
         raise ValueError("got an order for no known point or action")
     if ordered != point:
         return ""

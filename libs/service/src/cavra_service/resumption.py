@@ -49,7 +49,7 @@ async def answer_of_records(store: Store, method: str, written: Iterable[str], s
     """The response of `method` from the records of these ids; None while one is missing without which the command did not take place.
 
     `said` is a serialized response with the fields that no record holds. A send under way is recorded by its service, at the latest when
-    that starts again: until then this raises Refused `in_progress`.
+    that starts again or looks for what was cut short: until then this raises Refused `in_progress`.
     What lies in another service's log is left empty: RunWorker's `results`, and DeliverHealthAlert's `delivery`, with `success` false when
     there was something to send.
     """

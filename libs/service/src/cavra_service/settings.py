@@ -99,6 +99,8 @@ class Settings(BaseSettings):
     """Deadline of a call to another service that has none of its own."""
     worker_enabled: bool = False
     """Whether the retry service sends on a timer what is approved, without anybody asking for a run."""
+    reconcile_interval_seconds: float = Field(15.0, gt=0)
+    """Within so many seconds, once both services are up, every claim, send and alert that was cut short has an outcome."""
     drain_seconds: float = Field(5.0, ge=0)
     """How long calls under way may take to finish when a service stops."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"

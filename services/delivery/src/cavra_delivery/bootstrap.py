@@ -8,6 +8,7 @@ from cavra_service.idempotency import Keys
 from cavra_service.identity import TokenVerifier
 from cavra_service.keeping import log_kept
 from cavra_service.keys import ServiceKeys
+from cavra_service.reconciling import reconciling
 from cavra_service.roles import PUBLIC_LOG
 from cavra_service.runtime import Service, open_store, utc_now
 from cavra_service.server import serving
@@ -43,6 +44,7 @@ async def start(settings: Settings) -> AsyncIterator[str]:
         machine = SendMachine(store, registry, service, gates=gates)
         stack.push_async_callback(machine.close, own.drain_seconds)
         await machine.recover()
+        await stack.enter_async_context(reconciling([machine.recover], own.reconcile_interval_seconds))
         registry.all()  # Read now, so that what is not configured is logged at start-up.
         key = fingerprint_key(own.identity / NAME / "fingerprint.key")
         retry_keys = ServiceKeys(own.identity / "trust" / "retry.pub")

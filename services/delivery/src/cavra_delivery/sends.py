@@ -18,7 +18,7 @@ from cavra_evidence.times import text
 from cavra_service.faults import fault
 from cavra_service.runtime import utc_now
 from cavra_service.store.deciding import decided
-from cavra_service.store.protocol import Commit, Statement, Store, StoreFailed
+from cavra_service.store.protocol import Commit, Conflict, Statement, Store, StoreFailed
 
 from cavra_delivery.connectors.base import (
     CONNECTOR_FAULT,
@@ -120,6 +120,8 @@ class SendMachine:
         self._service = service
         self._clock = clock
         self._tasks: dict[str, asyncio.Task[Any]] = {}
+        self._carriers: dict[str, asyncio.Task[Any] | None] = {}
+        """By record id: the task that carries out a send from before it begins until it is recorded."""
 
     def start(self, key: str, work: Callable[[], Coroutine[Any, Any, T]]) -> "asyncio.Task[T]":
         """The task of the service's own in which `work` runs from now on; that of the one under way, when `key` names one."""
@@ -154,6 +156,7 @@ class SendMachine:
     async def begin(self, plan: Plan, send: Send, providers: Sequence[str]) -> list[Entry]:
         """Make a send durable, with what it carries out: `plan`'s entries. Raises Conflict when it, or what it rests on, is not new."""
         begun = begin_statements(send, providers, self._clock())
+        self._carriers[send.record_id] = asyncio.current_task()
         await fault(f"delivery.{send.sort}.before_attempt")
         entries = await self._store.commit(Commit(plan.drafts, [*plan.statements, *begun], plan.gauges))
         await fault(f"delivery.{send.sort}.attempted")
@@ -169,18 +172,18 @@ class SendMachine:
         connector-delivery's entry."""
         now = self._clock()
         begun = [begin_statements(job.send, job.providers, now) for job in jobs]
+        self._carriers |= dict.fromkeys((job.send.record_id for job in jobs), asyncio.current_task())
         await fault("delivery.first.before_attempt")
         drafts = [draft for job in jobs for draft in job.plan.drafts]
         entries = iter(await self._store.commit(Commit(drafts, [one for rows in begun for one in rows])))
         await fault("delivery.first.attempted")
         found = Found(self._registry)
-        return [
-            self.start(
-                job.send.own_id,
-                partial(self._carry_out, job, found, list(islice(entries, len(job.plan.drafts)))),
-            )
-            for job in jobs
-        ]
+        tasks = []
+        for job in jobs:
+            work = partial(self._carry_out, job, found, list(islice(entries, len(job.plan.drafts))))
+            tasks.append(self.start(job.send.own_id, work))
+            self._carriers[job.send.record_id] = tasks[-1]
+        return tasks
 
     async def _carry_out(self, job: First, found: Found, entries: Sequence[Entry]) -> Entry:
         attempts = [self._first_part(job, provider, found, entries) for provider in job.providers]
@@ -228,6 +231,7 @@ class SendMachine:
     ) -> Entry:
         await fault(f"delivery.{send.sort}.answered")
         entry = await self._settle_at_last(send, parts, actor, standing)
+        self._carriers.pop(send.record_id, None)
         await fault(f"delivery.{send.sort}.recorded")
         return entry
 
@@ -258,20 +262,33 @@ class SendMachine:
     async def recover(self, execution_id: str = "") -> int:
         """Record every send that was cut short, or that of one execution; how many there were.
 
-        Before anything is served, what has begun was cut short by a crash: one process at a time sends from one store. Later, what has
-        begun and has no task was cut short by a fault.
+        That is what has begun and no living task carries out: a crash ended its process (one process at a time sends from one store), or
+        a fault its task.
         """
-        sends = [
-            (send, begun)
-            for send, begun in await begun_sends(self._store)
-            if execution_id in ("", send.execution_id)
-        ]
-        for send, begun in sends:
-            now = self._clock()
-            parts = [lost(send, provider, at, now) for provider, at in begun.items()]
+        carried = self._carried()
+        sends = [one for one in await begun_sends(self._store) if execution_id in ("", one[0].execution_id)]
+        carried |= self._carried()
+        lost_ones = [one for one in sends if one[0].record_id not in carried]
+        return sum([await self._record_lost(*one) for one in lost_ones])
+
+    async def _record_lost(self, send: Send, begun: Mapping[str, datetime]) -> bool:
+        """Whether this records a send. One whose record can't be made must not keep the others waiting."""
+        now = self._clock()
+        parts = [lost(send, provider, at, now) for provider, at in begun.items()]
+        try:
             await self._settle(send, parts, self._service)
-            log.warning("send_outcome_lost", record_id=send.record_id, providers=list(begun))
-        return len(sends)
+        except Conflict:
+            return False  # It has been recorded meanwhile.
+        except (LookupError, ValueError) as error:
+            log.error("lost_send_not_recorded", record_id=send.record_id, error=type(error).__name__)
+            return False
+        log.warning("send_outcome_lost", record_id=send.record_id, providers=list(begun))
+        return True
+
+    def _carried(self) -> set[str]:
+        """Record ids of the sends that a living task carries out; the others are forgotten."""
+        self._carriers = {one: task for one, task in self._carriers.items() if task and not task.done()}
+        return set(self._carriers)
 
     async def _settle(
         self,

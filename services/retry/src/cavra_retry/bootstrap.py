@@ -1,8 +1,7 @@
 """The composition root of the retry service: settings in, a running server out."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
 
 from cavra_service.client import Caller, connect
@@ -10,6 +9,7 @@ from cavra_service.idempotency import Keys
 from cavra_service.identity import TokenVerifier, service_token
 from cavra_service.keeping import log_kept
 from cavra_service.keys import ServiceKeys
+from cavra_service.reconciling import reconciling
 from cavra_service.roles import PUBLIC_LOG
 from cavra_service.runtime import Service, open_store, utc_now
 from cavra_service.server import serving
@@ -24,7 +24,7 @@ from cavra_retry.rpc import completions, retry_servicer
 from cavra_retry.rpc.base import Parts
 from cavra_retry.settings import RetrySettings
 from cavra_retry.store.standings import Standings
-from cavra_retry.tasks import OwnedTasks, keep_reconciling
+from cavra_retry.tasks import OwnedTasks
 
 _NAME = "retry"
 
@@ -50,8 +50,7 @@ async def start(settings: Settings, clock: Callable[[], datetime] = utc_now) -> 
         resolver = Resolver(store, delivery, own_keys, clock)
         parts = Parts(store, delivery, own, own_keys, standings, executor, resolver, tasks, clock)
         jobs = (executor.reconcile, resolver.tell)
-        reconciling = asyncio.create_task(keep_reconciling(jobs, own.reconcile_interval_seconds))
-        stack.push_async_callback(_cancelled, reconciling)
+        await stack.enter_async_context(reconciling(jobs, own.reconcile_interval_seconds))
         address = f"{own.host}:{own.retry_port}"
         servicers = [retry_servicer(parts), evidence]
         sent_keys = Keys(store, clock, completions(parts))
@@ -64,12 +63,6 @@ async def start(settings: Settings, clock: Callable[[], datetime] = utc_now) -> 
             working(parts),
         ):
             yield bound
-
-
-async def _cancelled(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    with suppress(asyncio.CancelledError):
-        await task
 
 
 SERVICE = Service(_NAME, start)

@@ -132,17 +132,20 @@ class Executor:
             claims = [self._claim(request, item) for item in selection.items]
             lasts = sending.deadline(len(claims))
             self._under_way |= {claim.execution_id for claim in claims}
-            await fault("retry.before_claim")
             try:
+                await fault("retry.before_claim")
                 entries = await self._commit_run(request, *kept, selection, claims, lasts)
-            except Conflict:
+                await fault("retry.claimed")
+                permitted = [
+                    self._permit(claim, lasts, intent)
+                    for claim, intent in zip(claims, entries[: len(claims)], strict=True)
+                ]
+            except BaseException as error:
+                # What may have been claimed all the same is for `reconcile` to settle.
                 self._under_way -= {claim.execution_id for claim in claims}
-                continue
-            await fault("retry.claimed")
-            permitted = [
-                self._permit(claim, lasts, intent)
-                for claim, intent in zip(claims, entries[: len(claims)], strict=True)
-            ]
+                if isinstance(error, Conflict):
+                    continue
+                raise
             return kept[1], entries[-1], permitted
         raise Conflict("run: others were faster each time")
 

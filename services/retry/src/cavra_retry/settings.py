@@ -19,5 +19,3 @@ class RetrySettings(Settings):
     """Failures from which nothing is retried, whatever a request's policy says."""
     worker_interval_seconds: float = Field(60.0, gt=0)
     """Seconds between two looks of the worker for what is approved and due, where `worker_enabled`."""
-    reconcile_interval_seconds: float = Field(15.0, gt=0)
-    """Within so many seconds, once delivery is up, every claim whose outcome was lost on the way has one."""

@@ -1,11 +1,10 @@
-"""Work that goes on whoever waits for it: what a call began, and what is done again and again."""
+"""Work that goes on whoever waits for it: what a call began."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 import structlog
-from cavra_service.errors import Refused
 
 T = TypeVar("T")
 
@@ -39,19 +38,3 @@ class OwnedTasks:
         for task in late:
             task.cancel()
         await asyncio.gather(*late, return_exceptions=True)
-
-
-async def keep_reconciling(jobs: Sequence[Callable[[], Awaitable[None]]], interval_seconds: float) -> None:
-    """Do all `jobs` now and twice in every interval, until cancelled. A peer that is down is asked again.
-
-    Twice, so that what needs two looks is settled within one interval.
-    """
-    while True:
-        for job in jobs:
-            try:
-                await job()
-            except Refused as refused:
-                log.info("reconcile_postponed", reason=refused.reason)
-            except Exception as error:
-                log.error("reconcile_failed", error=type(error).__name__, exc_info=error)
-        await asyncio.sleep(interval_seconds / 2)
