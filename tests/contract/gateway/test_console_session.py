@@ -1,14 +1,19 @@
 """The console's door and its forms, as an attacker or a browser's cookie jar meets them: over plain HTTP, without a browser."""
 
+import asyncio
 import re
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import aiohttp
 import pytest
+from cavra_gateway.bootstrap import SERVICE
+from cavra_gateway.console import redeemed
 from cavra_gateway.settings import GatewaySettings
 from cavra_service.sealing import HANDOVER, Sealer, handover
 
@@ -168,6 +173,53 @@ async def test_a_link_signs_in_once_and_a_changed_or_late_one_never(door: Door) 
     assert (await door.post("/sign-in", handover=link)).status == 303
     again = await door.post("/sign-in", handover=link)
     assert (again.status, "used before" in await again.text()) == (401, True)
+
+
+async def test_a_link_that_was_used_stays_used_when_the_gateway_is_started_again(fakes: FakeServices) -> None:
+    settings = fakes.installation.settings
+    link = handover(settings, fakes.installation.token("olga", "operator"))
+    unused = handover(settings, fakes.installation.token("anna", "approver"))
+    statuses = []
+    for _ in range(2):
+        async with SERVICE.start(settings) as fakes.url, at_door(fakes) as door:
+            statuses.append((await door.post("/sign-in", handover=link)).status)
+    assert statuses == [303, 401]
+    async with SERVICE.start(settings) as fakes.url, at_door(fakes) as door:
+        assert (await door.post("/sign-in", handover=unused)).status == 303
+
+
+async def test_of_two_windows_with_one_link_one_is_signed_in(fakes: FakeServices) -> None:
+    settings = fakes.installation.settings
+    link = handover(settings, fakes.installation.token("olga", "operator"))
+    # Two gateways of one folder, too.
+    async with SERVICE.start(settings) as other, at_door(fakes) as here, at_door(fakes) as there:
+        there.url = other
+        answers = await asyncio.gather(*(door.post("/sign-in", handover=link) for door in (here, there)))
+    assert sorted(answer.status for answer in answers) == [303, 401]
+
+
+async def test_what_is_kept_of_used_links_goes_when_they_are_too_old(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings, token = door.fakes.installation.settings, door.fakes.installation.token("olga", "operator")
+    kept = settings.identity / "gateway" / "redeemed"
+    assert (await door.post("/sign-in", handover=handover(settings, token))).status == 303
+    (used,) = kept.iterdir()
+    assert (used.stat().st_mode & 0o777, kept.stat().st_mode & 0o777) == (0o600, 0o700)
+    link = handover(settings, token)
+    real = time.time
+    monkeypatch.setattr(redeemed, "time", SimpleNamespace(time=lambda: real() + 1000))
+    assert (await door.post("/sign-in", handover=link)).status == 303
+    assert used not in list(kept.iterdir())
+
+
+async def test_a_link_whose_use_cannot_be_written_down_is_refused(door: Door) -> None:
+    settings, token = door.fakes.installation.settings, door.fakes.installation.token("olga", "operator")
+    (settings.identity / "gateway").mkdir(exist_ok=True)
+    (settings.identity / "gateway" / "redeemed").write_text("in the way")
+    answer = await door.post("/sign-in", handover=handover(settings, token))
+    assert (answer.status, "sign in by a token" in await answer.text()) == (401, True)
+    await door.enter("olga", "operator")
 
 
 async def test_a_bad_token_is_told_at_its_field_and_not_shown_again(door: Door) -> None:

@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 from cavra_gateway.console import actions, dashboard, history, inbox, live, oidc, signin, trace
 from cavra_gateway.console.dashboard_reads import Counts
 from cavra_gateway.console.live_feed import Feed
+from cavra_gateway.console.redeemed import Redeemed
 from cavra_gateway.console.render import environment
 from cavra_gateway.console.route import guarding, told
 from cavra_gateway.console.static import Assets
@@ -36,7 +37,7 @@ def create_console(gateway: Gateway) -> FastAPI:
     app.state.gateway = gateway
     app.state.sealer = Sealer(gateway.settings)
     app.state.provider = {}
-    app.state.redeemed = signin.Redeemed()
+    app.state.redeemed = Redeemed(gateway.settings)
     app.state.feed = Feed()
     app.state.counts = Counts()
     app.state.templates = environment()

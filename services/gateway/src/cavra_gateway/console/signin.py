@@ -1,7 +1,6 @@
 """Signing in and out: by the link that `cavra api` prints, by a pasted token, or at the identity provider."""
 
-import time
-from collections import OrderedDict
+import asyncio
 from typing import Any
 
 from cavra_service.errors import Refused
@@ -10,6 +9,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
 from cavra_gateway.console.forms import Form, Problem
+from cavra_gateway.console.redeemed import Redeemed
 from cavra_gateway.console.render import page
 from cavra_gateway.console.route import OpenPage
 from cavra_gateway.console.session import (
@@ -25,24 +25,6 @@ from cavra_gateway.session import Gateway, identified
 router = APIRouter(route_class=OpenPage)
 
 
-class Redeemed:
-    """Links that were used, as long as they would still open."""
-
-    def __init__(self) -> None:
-        self._until: OrderedDict[str, float] = OrderedDict()
-
-    def first(self, link: str, until: float) -> bool:
-        """Whether this is its first use."""
-        now = time.time()
-        for used, end in list(self._until.items()):
-            if end < now:
-                del self._until[used]
-        if link in self._until:
-            return False
-        self._until[link] = until
-        return True
-
-
 @router.get("/sign-in")
 async def sign_in_page(request: Request, next: str = "", expired: str = "") -> Response:
     """How one may sign in."""
@@ -55,7 +37,7 @@ async def sign_in_here(request: Request) -> Response:
     form: Form = request.state.form
     target = own_path(form.text("next"))
     try:
-        token = _handed_over(request, form.text("handover")) or form.text("token").strip()
+        token = await _handed_over(request, form.text("handover")) or form.text("token").strip()
         gateway: Gateway = request.app.state.gateway
         identity = await identified(gateway, request, token)
     except Refused as refused:
@@ -80,14 +62,14 @@ async def sign_out_here(request: Request) -> Response:
     return response
 
 
-def _handed_over(request: Request, link: str) -> str:
+async def _handed_over(request: Request, link: str) -> str:
     """The token that a link stands for, once; empty without a link."""
     if not link:
         return ""
     sealer: Sealer = request.app.state.sealer
     redeemed: Redeemed = request.app.state.redeemed
     document = sealer.open(HANDOVER, link)
-    if document is None or not redeemed.first(document["id"], document["until"]):
+    if document is None or not await asyncio.to_thread(redeemed.first, document["id"], document["until"]):
         raise Refused("invalid_token", "the link was used before, or is too old: ask for a new one")
     token: str = document["token"]
     return token
