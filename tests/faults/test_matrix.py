@@ -7,10 +7,13 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
+import orjson
 import pytest
 from cavra.delivery.v1 import delivery_pb2
+from cavra.retry.v1 import retry_pb2 as pb
 from cavra_service.errors import Refused
 from cavra_service.faults import POINTS
+from cavra_verify.kinds import BY_NOUN
 
 from tests.faults.world import PATIENCE, Case, World
 from tests.flow.processes.running import Home
@@ -33,6 +36,7 @@ DELIVERY = [point for point in STRUCK if point.startswith("delivery")]
 MACHINE = [*RETRY, *DELIVERY]
 FIRST = [point.replace("retry", "first") for point in DELIVERY]
 RESOLVED = ["retry.resolved", "delivery.resolved"]
+ALERTED = ["retry.alert_planned", "retry.alert_answered"]
 ARRIVALS = 4
 """Requests that the receiver gets of two deliveries, each refused and then retried."""
 
@@ -89,7 +93,7 @@ def test_every_step_of_the_code_is_in_the_matrix() -> None:
     named = re.findall(r'await fault\(f?"([^"]+)"\)', source)
     assert len(named) == source.count("await fault("), "a step has no name that one can read here"
     steps = {point.replace("{send.sort}", sort) for point in named for sort in ("first", "retry")}
-    assert steps == {*MACHINE, *FIRST, *RESOLVED} == POINTS
+    assert steps == {*MACHINE, *FIRST, *RESOLVED, *ALERTED} == POINTS
 
 
 @pytest.mark.parametrize("point", MACHINE)
@@ -289,6 +293,30 @@ async def test_a_first_send_goes_on_without_who_asked_for_it(case: Case, point: 
     answer = await case.patiently(asked, "in_progress")
     assert answer.success
     assert len(case.receiver.received) == 1
+
+
+@pytest.mark.parametrize("action", ["kill", "fail"])
+@pytest.mark.parametrize("point", ALERTED)
+async def test_an_alert_that_is_planned_is_sent_once_and_then_suppresses_its_cause(
+    case: Case, point: str, action: str
+) -> None:
+    await case.fail(1)
+    await case.patiently(lambda: case.call("retry", "GetWorkerHealth", pb.GetWorkerHealthRequest()))
+    case.world.order(point, action)
+    request = pb.DeliverHealthAlertRequest(retries=0, timeout_seconds=5)
+    with pytest.raises(Refused):
+        await case.call("retry", "DeliverHealthAlert", request)
+    if action == "kill":
+        await case.world.ended("retry")
+        case.world.start("retry")
+    await case.receiver.wait_for(2)
+    again = await case.patiently(lambda: case.call("retry", "DeliverHealthAlert", request))
+    plan = orjson.loads(again.plan.canonical)[BY_NOUN["health_alert_plan"].key]
+    assert (plan["selected_providers"], plan["suppressed_providers"]) == ([], ["webhook"])
+    assert len(case.receiver.received) == 2
+    await case.approve()
+    await case.patiently(case.run)
+    assert not any(one.open for one in await case.failures())
 
 
 async def _over(task: asyncio.Task[object]) -> None:

@@ -113,6 +113,10 @@ class FakeDelivery(rpc.DeliveryServiceServicer):
         self.results: dict[str, Any] = {}
         """What became of each execution."""
         self.alert_success = True
+        self.alert_refusals: list[str] = []
+        """Refuse the next alerts for these reasons, after they have arrived."""
+        self.alerted = asyncio.Event()
+        """Set once an alert is recorded."""
 
     async def fail(self, provider: str = "hook", at: datetime | None = None, **more: Any) -> FakeFailure:
         """An audit delivery to `provider` that failed, with its record."""
@@ -233,6 +237,8 @@ class FakeDelivery(rpc.DeliveryServiceServicer):
     async def SendAlert(self, request: pb.SendAlertRequest, context: Any) -> pb.SendAlertResponse:
         """One record over all providers."""
         self.sends.append(request)
+        if self.alert_refusals:
+            raise Refused(self.alert_refusals.pop(0), "not now")
         outcome = "delivered" if self.alert_success else "failed"
         event = new_id("gordackalertevent")
         draft = _delivery(list(request.providers), outcome, event, {}, ALERT_SOURCE)
@@ -242,6 +248,7 @@ class FakeDelivery(rpc.DeliveryServiceServicer):
             draft.record, actor_from_wire(request.requested_by), causes, (request.plan.id,), top=top
         )
         record = await self._commit(draft)
+        self.alerted.set()
         return pb.SendAlertResponse(delivery=record, success=self.alert_success, event_id=event)
 
     async def ListConnectors(

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from cavra.retry.v1 import retry_pb2 as pb
+from cavra_service.errors import Refused
 
 from tests.support.retry_desk import envelope
 
@@ -159,6 +160,41 @@ async def test_an_alert_that_did_not_arrive_suppresses_nothing(retry: Any) -> No
     assert not (await alert(retry)).success
     retry.fake.alert_success = True
     assert plan_of(await alert(retry))["selected_providers"] == ["chat", "hook"]
+
+
+@pytest.mark.parametrize("reason", ["service_unavailable", "deadline_exceeded", "internal", "conflict"])
+async def test_an_alert_that_delivery_could_not_answer_for_is_sent_as_planned_and_suppresses_meanwhile(
+    opened: Any, monkeypatch: pytest.MonkeyPatch, reason: str
+) -> None:
+    monkeypatch.setenv("CAVRA_RECONCILE_INTERVAL_SECONDS", "0.05")
+    retry = await opened()
+    retry.fake.alert_refusals = [reason]
+    async with retry.running():
+        await retry.fail()
+        with pytest.raises(Refused):
+            await alert(retry)
+        again = plan_of(await alert(retry))
+        assert (again["selected_providers"], again["suppressed_providers"]) == ([], ["chat", "hook"])
+        await retry.fake.alerted.wait()
+    lost, sent = retry.fake.sends
+    assert (sent.plan_canonical, list(sent.providers)) == (lost.plan_canonical, list(lost.providers))
+    assert sent.requested_by == lost.requested_by
+
+
+async def test_an_alert_that_delivery_refuses_is_not_sent_again_and_suppresses_nothing(
+    opened: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CAVRA_RECONCILE_INTERVAL_SECONDS", "0.05")
+    retry = await opened()
+    retry.fake.alert_refusals = ["invalid_value"]
+    async with retry.running():
+        await retry.fail()
+        with pytest.raises(Refused):
+            await alert(retry)
+        assert plan_of(await alert(retry))["selected_providers"] == ["chat", "hook"]
+    async with retry.running():
+        assert await health(retry)
+    assert len(retry.fake.sends) == 2
 
 
 async def test_a_healthy_worker_sends_no_alert_unless_forced(retry: Any) -> None:

@@ -15,6 +15,8 @@ POINTS: Final = frozenset(
         "retry.answered",
         "retry.executed",
         "retry.resolved",
+        "retry.alert_planned",
+        "retry.alert_answered",
         *(
             f"delivery.{sort}.{step}"
             for sort in ("first", "retry")

@@ -16,6 +16,7 @@ from cavra_service.server import serving
 from cavra_service.settings import Settings
 from cavra_service.tls import channel_credentials, server_credentials
 
+from cavra_retry.alerts import Alerts
 from cavra_retry.background import working
 from cavra_retry.execution import Executor
 from cavra_retry.peer import Delivery
@@ -48,9 +49,12 @@ async def start(settings: Settings, clock: Callable[[], datetime] = utc_now) -> 
         standings = Standings(store)
         executor = Executor(store, standings, delivery, own_keys, clock)
         resolver = Resolver(store, delivery, own_keys, clock)
-        parts = Parts(store, delivery, own, own_keys, standings, executor, resolver, tasks, clock)
+        alerts = Alerts(store, delivery)
+        parts = Parts(store, delivery, own, own_keys, standings, executor, resolver, alerts, tasks, clock)
         jobs = (executor.reconcile, resolver.tell)
-        await stack.enter_async_context(reconciling(jobs, own.reconcile_interval_seconds))
+        # Beside each other: an alert may take longer than a look for claims may wait.
+        for together in (jobs, [alerts.reconcile]):
+            await stack.enter_async_context(reconciling(together, own.reconcile_interval_seconds))
         address = f"{own.host}:{own.retry_port}"
         servicers = [retry_servicer(parts), evidence]
         sent_keys = Keys(store, clock, completions(parts))

@@ -25,10 +25,10 @@ from cavra_retry.store import items
 
 log = structlog.get_logger()
 
-_FOR_GOOD: Final = frozenset(
+FOR_GOOD: Final = frozenset(
     {grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.NOT_FOUND, grpc.StatusCode.FAILED_PRECONDITION}
 )
-"""What delivery answers to a resolution that it will never take."""
+"""What delivery answers to what it will never take."""
 
 
 class Resolver:
@@ -83,7 +83,7 @@ class Resolver:
         try:
             await self._delivery.resolve(record)
         except Refused as refused:
-            if refused.status not in _FOR_GOOD:
+            if refused.status not in FOR_GOOD:
                 log.warning("resolution_not_taken", reason=refused.reason, id=record.id)
                 return
             # Telling it again would be refused again: somebody has to look at it.

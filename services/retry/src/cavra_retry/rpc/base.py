@@ -10,6 +10,7 @@ from cavra_evidence.refusal import Refusal
 from cavra_service.keys import ServiceKeys
 from cavra_service.store.protocol import Store
 
+from cavra_retry.alerts import Alerts
 from cavra_retry.domain.policy import RetryPolicy
 from cavra_retry.execution import Executor
 from cavra_retry.peer import Delivery, Sending
@@ -35,6 +36,7 @@ class Parts:
     standings: Standings
     executor: Executor
     resolver: Resolver
+    alerts: Alerts
     tasks: OwnedTasks
     clock: Callable[[], datetime]
 

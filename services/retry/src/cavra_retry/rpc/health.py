@@ -7,10 +7,10 @@ from cavra.retry.v1 import retry_pb2 as pb
 from cavra_evidence.draft import Actor
 from cavra_evidence.ids import new_id
 from cavra_evidence.log import Entry
-from cavra_evidence.records.delivery import ConnectorDelivery
 from cavra_evidence.records.retry import HealthAlertAck, HealthAlertPlan, RetryPlan, WorkerRun
 from cavra_evidence.refusal import Refusal
 from cavra_evidence.times import moment
+from cavra_service.faults import fault
 from cavra_service.idempotency import beside
 from cavra_service.identity import caller
 from cavra_service.store.deciding import decided
@@ -99,25 +99,17 @@ class HealthAlerts(Topic):
         store = self._parts.store
         entry = await decided(store, "alerts", lambda: self._keep_alert(asked, health, eligible))
         response.plan.CopyFrom(record_of_entry(entry, store.origin))
+        await fault("retry.alert_planned")
         await self._send_alert(response, asked.actor, tries)
 
     async def _send_alert(
         self, response: pb.DeliverHealthAlertResponse, actor: Actor, tries: Sending
     ) -> None:
-        """Send the response's plan, and say what became of it. Who was not reached is told again next time."""
-        plan = HealthAlertPlan.read(response.plan.canonical)
-        chosen, arrived = plan.selected_providers, set[str]()
-        if not chosen:
+        """Send the response's plan, and say what became of it."""
+        sent = await self._parts.alerts.send(response.plan, actor, tries)
+        if sent is None:
             response.success = True
             return
-        try:
-            delivery = self._parts.delivery
-            sent = await delivery.send_alert(response.plan, plan.health_id, chosen, actor, tries)
-            parts = ConnectorDelivery.read(sent.delivery.canonical).deliveries
-            arrived = {part.provider for part in parts if part.success}
-        finally:
-            missed = [name for name in chosen if name not in arrived]
-            await self._parts.store.commit(Commit(statements=alerts.forget_sends(plan.plan_id, missed)))
         response.delivery.CopyFrom(sent.delivery)
         response.success, response.event_id = sent.success, sent.event_id
 

@@ -13,7 +13,9 @@ _END = datetime.max.replace(tzinfo=UTC)
 def keep_plan(plan: HealthAlertPlan, cause: str, suppressed_since: datetime) -> list[Statement]:
     """An alert plan and whom it tells. A Conflict when somebody has told one of them of the same cause meanwhile."""
     unless_after = text(_END if plan.force else suppressed_since)
-    statements = [Statement("add_alert_plan", {"plan_id": plan.plan_id, "health_id": plan.health_id})]
+    waiting = int(bool(plan.selected_providers))
+    kept = {"plan_id": plan.plan_id, "health_id": plan.health_id, "waiting": waiting}
+    statements = [Statement("add_alert_plan", kept)]
     for provider in plan.selected_providers:
         route = {"plan_id": plan.plan_id, "provider": provider, "health_id": plan.health_id}
         send = {
@@ -27,9 +29,15 @@ def keep_plan(plan: HealthAlertPlan, cause: str, suppressed_since: datetime) -> 
     return statements
 
 
-def forget_sends(plan_id: str, providers: Sequence[str]) -> list[Statement]:
-    """What did not arrive suppresses nothing."""
-    return [Statement("forget_alert_send", {"provider": name, "plan_id": plan_id}) for name in providers]
+def end_plan(plan_id: str, missed: Sequence[str]) -> list[Statement]:
+    """What became of a plan's sends is known. What did not arrive suppresses nothing."""
+    forgotten = [Statement("forget_alert_send", {"provider": name, "plan_id": plan_id}) for name in missed]
+    return [*forgotten, Statement("end_alert_plan", {"plan_id": plan_id})]
+
+
+async def waiting(store: Store) -> list[str]:
+    """Plans of which it is not known what became of their sends, oldest first."""
+    return [row["plan_id"] for row in await store.rows("waiting_alert_plans")]
 
 
 async def last_sent(store: Store, cause: str, providers: Iterable[str]) -> dict[str, datetime]:

@@ -217,8 +217,16 @@ UPDATE resolutions SET told = 1 WHERE resolution_id = :resolution_id AND executi
 SELECT delivery_id, audit_id, provider FROM executions WHERE run_id = :run_id AND state IN ('failed', 'unknown');
 
 -- name: add_alert_plan
--- Keep an alert plan.
-INSERT INTO alert_plans (plan_id, health_id) VALUES (:plan_id, :health_id);
+-- Keep an alert plan, which waits for its sends if it has any.
+INSERT INTO alert_plans (plan_id, health_id, waiting) VALUES (:plan_id, :health_id, :waiting);
+
+-- name: waiting_alert_plans
+-- Alert plans of which it is not known what became of their sends, oldest first.
+SELECT plan_id FROM alert_plans WHERE waiting = 1 ORDER BY plan_id;
+
+-- name: end_alert_plan
+-- What became of an alert plan's sends is known.
+UPDATE alert_plans SET waiting = 0 WHERE plan_id = :plan_id;
 
 -- name: alert_plan
 -- The alert plan of a health report.
