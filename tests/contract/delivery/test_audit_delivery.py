@@ -172,6 +172,9 @@ async def test_a_misconfigured_connector_affects_itself_alone_and_says_which_var
             "splunk": (True, False, "CAVRA_TEST_SPLUNK_TOKEN", "siem"),
             "webhook": (True, True, "", "webhook"),
         }
+        assert {one.name: (one.field, one.rule) for one in listed if one.field} == {
+            "jira": ("url", "string_type")
+        }
         answer = await desk.deliver()
         parts = {part["provider"]: part for part in envelope(answer.delivery)["delivery"]["deliveries"]}
         assert parts["webhook"]["success"]

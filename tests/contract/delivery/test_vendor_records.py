@@ -58,6 +58,9 @@ async def test_a_running_service_lists_its_connectors_to_who_has_a_token(
     closed_desk.connectors(
         webhook=webhook(receiver.url, token="canary"),
         jira={"url_env": "CAVRA_TEST_MISSING", "project": "OPS"},
+        other={"kind": "jira", "url": "https://canary.example"},
+        slack={"url": "https://canary.example", "method": "canary"},
+        splunk="canary",
     )
     installation = closed_desk.installation
     async with installation.running("delivery") as address:
@@ -69,9 +72,13 @@ async def test_a_running_service_lists_its_connectors_to_who_has_a_token(
         )
         out, _ = await process.communicate()
     assert process.returncode == 0
-    assert [line.split() for line in out.decode().splitlines()] == [
-        ["jira", "jira", "not-ready", "connector_config_not_configured", "CAVRA_TEST_MISSING"],
-        ["webhook", "webhook", "ready"],
+    lacks = "not-ready connector_config_not_configured"
+    assert [" ".join(line.split()) for line in out.decode().splitlines()] == [
+        f"jira jira {lacks} CAVRA_TEST_MISSING",
+        f"other jira {lacks} project is missing or of no use",
+        f"slack slack {lacks} method is refused by rule literal_error",
+        f"splunk splunk {lacks} the entry is refused by rule model_type",
+        "webhook webhook ready",
     ]
 
 

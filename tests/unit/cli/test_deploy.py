@@ -8,7 +8,7 @@ import pytest
 import typer
 import yaml
 from cavra_cli.main import app
-from cavra_delivery.connectors.config import read_connectors
+from cavra_delivery.connectors.config import ConnectorConfig, read_connectors
 from cavra_delivery.settings import DeliverySettings
 from cavra_gateway.settings import GatewaySettings
 from cavra_retry.settings import RetrySettings
@@ -110,6 +110,6 @@ def test_the_files_that_delivery_is_given_can_be_read() -> None:
         documents[variable] = yaml.safe_load(path.read_text())
     entries, problem = read_connectors(documents["CAVRA_CONNECTOR_CONFIG"])
     assert problem == ""
-    assert not [entry for entry in entries.values() if isinstance(entry, str)]
+    assert not [entry for entry in entries.values() if not isinstance(entry, ConnectorConfig)]
     named = re.findall(r"\b[A-Z_]+\b", str(documents["CAVRA_CONNECTOR_CONFIG"]))
     assert set(named) <= set(given), "what a connector names in the environment is passed on"

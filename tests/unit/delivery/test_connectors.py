@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from cavra_delivery.connectors.archive import ArchiveConnector
 from cavra_delivery.connectors.base import Event, NotConfigured, category_of
-from cavra_delivery.connectors.config import ConnectorConfig, read_connectors
+from cavra_delivery.connectors.config import BadEntry, ConnectorConfig, read_connectors
 from cavra_delivery.connectors.http import HttpSender
 from cavra_delivery.connectors.registry import Registry, fingerprint, fingerprint_key
 from cavra_delivery.connectors.webapi import HttpConnector
@@ -90,9 +90,11 @@ def test_a_bad_entry_is_unusable_alone_and_its_values_are_not_told(entry: Any) -
     assert problem == ""
     assert isinstance(found["good"], ConnectorConfig)
     told = found["bad"]
-    assert isinstance(told, str)
+    assert isinstance(told, BadEntry)
+    field = next(iter(entry)) if isinstance(entry, dict) else ""
+    assert told.field == field
     for secret in ("pigeon", "DELETE", "not a name", "perhaps"):
-        assert secret not in told
+        assert secret not in repr(told)
 
 
 @pytest.mark.parametrize(

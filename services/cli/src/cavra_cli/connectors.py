@@ -115,7 +115,9 @@ def _state(one: delivery_pb2.Connector) -> str:
 
 def _detail(one: delivery_pb2.Connector) -> str:
     circuit = f"circuit {one.circuit}" if one.circuit not in ("", "closed") else ""
-    return " ".join(filter(None, (one.reason, one.missing_variable, circuit)))
+    refused = f"{one.field or 'the entry'} is refused by rule {one.rule}" if one.rule else ""
+    lacking = f"{one.field} is missing or of no use" if one.field and not one.rule else ""
+    return " ".join(filter(None, (one.reason, one.missing_variable, refused or lacking, circuit)))
 
 
 def _table(rows: Sequence[tuple[str, ...]]) -> None:

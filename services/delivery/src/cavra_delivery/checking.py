@@ -12,7 +12,7 @@ from cavra_evidence.guard import matches
 from cavra_evidence.times import text
 
 from cavra_delivery.connectors.base import KINDS, Connector, Event, Message, NotConfigured
-from cavra_delivery.connectors.config import ConnectorConfig, read_connectors
+from cavra_delivery.connectors.config import BadEntry, ConnectorConfig, read_connectors
 from cavra_delivery.connectors.http import HttpSender
 from cavra_delivery.connectors.registry import connector_of
 from cavra_delivery.connectors.tries import Limits, send
@@ -57,11 +57,11 @@ async def check(path: Path | None, names: Sequence[str], sends: bool, timeout: f
 
 
 async def _checked(
-    name: str, entry: ConnectorConfig | str, raw: Any, sender: HttpSender, sends: bool, timeout: float
+    name: str, entry: ConnectorConfig | BadEntry, raw: Any, sender: HttpSender, sends: bool, timeout: float
 ) -> Checked:
     named = name if name in KINDS else "webhook"
-    if isinstance(entry, str):
-        return Checked(name, named, "failed", entry)
+    if isinstance(entry, BadEntry):
+        return Checked(name, named, "failed", str(entry))
     kind = entry.kind or named
     connector = connector_of(name, kind, entry, sender)
     try:

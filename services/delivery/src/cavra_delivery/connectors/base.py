@@ -30,12 +30,13 @@ KINDS: Final = frozenset({*CATEGORIES, "webhook", "archive"})
 
 class NotConfigured(Exception):
     """The connector cannot be used as configured. `variable` names the environment variable that is missing, if that is why; `field` the
-    entry's field that is missing or of no use, where one is to blame."""
+    entry's field that is missing or of no use, where one is to blame; `rule` the rule that refuses it, if one does. None holds a value."""
 
-    def __init__(self, variable: str = "", field: str = "") -> None:
+    def __init__(self, variable: str = "", field: str = "", rule: str = "") -> None:
         super().__init__(NOT_CONFIGURED)
         self.variable = variable
         self.field = field
+        self.rule = rule
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ import os
 import re
 from base64 import b64encode
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeVar
 from urllib.parse import SplitResult
@@ -20,7 +21,6 @@ from pydantic import (
     StringConstraints,
     TypeAdapter,
     ValidationError,
-    model_validator,
 )
 
 from cavra_delivery.connectors import ssrf
@@ -69,6 +69,12 @@ def _header_name(name: str) -> str:
     return name
 
 
+def _known_kind(kind: str) -> str:
+    if kind and kind not in KINDS:
+        raise ValueError("not a known kind")
+    return kind
+
+
 HeaderName = Annotated[str, AfterValidator(_header_name)]
 
 
@@ -86,7 +92,7 @@ class ConnectorConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
-    kind: str = ""
+    kind: Annotated[str, AfterValidator(_known_kind)] = ""
     enabled: bool = True
     url: SecretStr | None = None
     url_env: Variable | None = None
@@ -186,12 +192,6 @@ class ConnectorConfig(BaseModel):
     path: Annotated[str, Field(max_length=1024)] = ""
     """Folder of an archive."""
 
-    @model_validator(mode="after")
-    def _known_kind(self) -> "ConnectorConfig":
-        if self.kind and self.kind not in KINDS:
-            raise ValueError("not a known kind")
-        return self
-
     def resolve(self, field: Secret) -> str:
         """The value of a field: its variable's, its file's, the one in place, or empty. Raises NotConfigured for one that is missing."""
         variable: str | None = getattr(self, f"{field}_env")
@@ -268,14 +268,27 @@ def _of_file(path: str, field: str) -> str:
 _PROVIDER = TypeAdapter(Provider)
 
 
-def read_connectors(content: Mapping[str, Any]) -> tuple[dict[str, ConnectorConfig | str], str]:
-    """({name: the entry, or one sentence why it is unusable}, one sentence why the whole file is). No sentence holds a value."""
+@dataclass(frozen=True, slots=True)
+class BadEntry:
+    """Why an entry is unusable. Holds no value of it."""
+
+    field: str
+    """Empty when it is no mapping at all."""
+    rule: str
+
+    def __str__(self) -> str:
+        """One sentence."""
+        return f"{self.field or 'the entry'} is refused by rule {self.rule}"
+
+
+def read_connectors(content: Mapping[str, Any]) -> tuple[dict[str, ConnectorConfig | BadEntry], str]:
+    """({name: the entry, or why it is unusable}, one sentence why the whole file is). No sentence holds a value."""
     entries = content.get("connectors")
     if not isinstance(entries, Mapping):
         return {}, "the file has no mapping `connectors`"
     if len(entries) > MOST_CONNECTORS:
         return {}, f"the file has more than {MOST_CONNECTORS} connectors"
-    found: dict[str, ConnectorConfig | str] = {}
+    found: dict[str, ConnectorConfig | BadEntry] = {}
     for name, entry in entries.items():
         try:
             provider = _PROVIDER.validate_python(name)
@@ -285,10 +298,10 @@ def read_connectors(content: Mapping[str, Any]) -> tuple[dict[str, ConnectorConf
     return found, ""
 
 
-def _read_entry(entry: Any) -> ConnectorConfig | str:
+def _read_entry(entry: Any) -> ConnectorConfig | BadEntry:
     try:
         return ConnectorConfig.model_validate(entry)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        where = str(first["loc"][0]) if first["loc"] else "kind"
-        return f"{where} is refused by rule {first['type']}"
+        # Below the field may stand a name of the file's own, such as a header's.
+        return BadEntry(str(first["loc"][0]) if first["loc"] else "", first["type"])

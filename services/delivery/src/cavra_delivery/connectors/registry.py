@@ -13,13 +13,12 @@ from cavra_verify.canonical import canonical
 from cavra_delivery.connectors.archive import ArchiveConnector
 from cavra_delivery.connectors.base import (
     KINDS,
-    NOT_CONFIGURED,
     Connector,
     Destination,
     NotConfigured,
     category_of,
 )
-from cavra_delivery.connectors.config import ConnectorConfig, read_connectors
+from cavra_delivery.connectors.config import BadEntry, ConnectorConfig, read_connectors
 from cavra_delivery.connectors.email import EmailConnector
 from cavra_delivery.connectors.http import HttpSender
 from cavra_delivery.connectors.webapi import HttpConnector
@@ -58,6 +57,8 @@ class Configured:
     enabled: bool
     connector: Connector | None
     rules: Rules = DEFAULT_RULES
+    bad: BadEntry | None = None
+    """Why the entry is unusable."""
 
     @property
     def category(self) -> str:
@@ -66,17 +67,19 @@ class Configured:
 
     def usable(self) -> Connector:
         """The connector. Raises NotConfigured when the entry is unusable or disabled."""
+        if self.bad is not None:
+            raise NotConfigured(field=self.bad.field, rule=self.bad.rule)
         if self.connector is None or not self.enabled:
             raise NotConfigured
         return self.connector
 
-    def problem(self) -> tuple[str, str]:
-        """(reason code why nothing can be sent now, missing variable), both empty when something can."""
+    def problem(self) -> NotConfigured | None:
+        """Why nothing can be sent now; None when something can."""
         try:
             self.usable().destination()
         except NotConfigured as error:
-            return NOT_CONFIGURED, error.variable
-        return "", ""
+            return error
+        return None
 
 
 class Registry:
@@ -121,16 +124,21 @@ class Registry:
             log.error("connector_config_unusable", problem=problem)
         built = {name: self._connector(name, entries[name]) for name in sorted(entries)}
         for one in built.values():
-            reason, variable = one.problem() if one.enabled else ("", "")
-            if reason:
-                log.warning("connector_not_configured", connector=one.name, missing_variable=variable)
+            lacking = one.problem() if one.enabled and one.bad is None else None
+            if lacking is not None:
+                log.warning(
+                    "connector_not_configured",
+                    connector=one.name,
+                    missing_variable=lacking.variable,
+                    field=lacking.field,
+                )
         return built
 
-    def _connector(self, name: str, entry: ConnectorConfig | str) -> Configured:
+    def _connector(self, name: str, entry: ConnectorConfig | BadEntry) -> Configured:
         named = name if name in KINDS else "webhook"
-        if isinstance(entry, str):
-            log.warning("connector_entry_unusable", connector=name, problem=entry)
-            return Configured(name, named, True, None)
+        if isinstance(entry, BadEntry):
+            log.warning("connector_entry_unusable", connector=name, problem=str(entry))
+            return Configured(name, named, True, None, bad=entry)
         kind = entry.kind or named
         made = connector_of(name, kind, entry, self._sender)
         return Configured(name, kind, entry.enabled, made, Rules.of(entry))

@@ -6,7 +6,7 @@ from cavra.delivery.v1 import delivery_pb2 as pb
 from cavra_service.wire import cause_to_wire, timestamp
 from cavra_verify.kinds import SCHEDULE_REPORT_SCHEMA
 
-from cavra_delivery.connectors.base import category_of
+from cavra_delivery.connectors.base import NOT_CONFIGURED, category_of
 from cavra_delivery.connectors.registry import Configured
 from cavra_delivery.content import Content
 from cavra_delivery.domain.circuits import CIRCUIT_OPEN, Circuit, State
@@ -144,8 +144,8 @@ def route(one: Route) -> pb.Route:
 
 def connector(one: Configured, state: State, circuit: Circuit) -> pb.Connector:
     """One connector, without any secret."""
-    reason, variable = one.problem()
-    reason = reason or (CIRCUIT_OPEN if state == "open" else "")
+    lacking = one.problem()
+    reason = NOT_CONFIGURED if lacking else CIRCUIT_OPEN if state == "open" else ""
     return pb.Connector(
         name=one.name,
         kind=one.kind,
@@ -153,7 +153,9 @@ def connector(one: Configured, state: State, circuit: Circuit) -> pb.Connector:
         enabled=one.enabled,
         ready=not reason,
         reason=reason,
-        missing_variable=variable,
+        missing_variable=lacking.variable if lacking else "",
+        field=lacking.field if lacking else "",
+        rule=lacking.rule if lacking else "",
         circuit=state,
         consecutive_failures=circuit.failures,
         circuit_opened_at=timestamp(circuit.opened_at),
