@@ -18,7 +18,15 @@ def test_a_check_prints_one_line_for_each_connector_and_fails_when_one_does(tmp_
         "webhook  webhook  failed  the variable T_NOT_SET is not set",
     ]
     alone = CliRunner().invoke(app, ["connectors", "check", "archive", "--file", str(path)])
-    assert (alone.exit_code, alone.stdout) == (0, "archive  archive  ok\n")
+    assert (alone.exit_code, alone.stdout, alone.stderr) == (0, "archive  archive  ok\n", "")
+
+
+def test_who_sends_a_test_event_is_told_that_it_is_no_delivery(tmp_path: Path) -> None:
+    path = tmp_path / "connectors.json"
+    path.write_text(f'{{"connectors": {{"archive": {{"path": "{tmp_path}"}}}}}}')
+    sent = CliRunner().invoke(app, ["connectors", "check", "--send", "--file", str(path)])
+    assert (sent.exit_code, sent.stdout) == (0, "archive  archive  ok  taken\n")
+    assert sent.stderr == "A test event is no delivery: it carries no audit data and leaves no record.\n"
 
 
 def test_a_file_that_is_not_there_is_refused() -> None:

@@ -47,7 +47,7 @@ def check(
 ) -> None:
     """Check fields and secrets as this process sees them, and with --send whether receivers take an event. Exit 1 if one does not.
 
-    A test event is no delivery: it says so, carries no evidence and leaves no record.
+    A test event is no delivery: it says so, carries no audit data and leaves no record.
     """
     points = entry_points(group=CHECKS, name="connectors")
     if not points:
@@ -60,6 +60,8 @@ def check(
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--file") from None
     _table([(one.name, one.kind, one.state, one.detail) for one in checked])
+    if send:
+        typer.echo("A test event is no delivery: it carries no audit data and leaves no record.", err=True)
     if any(one.state == "failed" for one in checked):
         raise typer.Exit(1)
 

@@ -35,7 +35,7 @@ class Checked:
 async def check(path: Path | None, names: Sequence[str], sends: bool, timeout: float) -> list[Checked]:
     """Each entry of the file, or those named, sorted; with `sends`, a test event goes to every one that is enabled.
 
-    Secrets are looked up as this process sees them. A test event is no delivery: it carries no evidence and leaves no record.
+    Secrets are looked up as this process sees them. A test event is no delivery: it carries no audit data and leaves no record.
     Raises ValueError for a file without connectors, or without one that is named.
     """
     document = DocumentFile(path).read()
