@@ -5,8 +5,9 @@ from urllib.parse import urlencode
 
 from cavra_verify.kinds import KINDS
 from fastapi import APIRouter, Query, Request
-from fastapi.responses import Response, StreamingResponse
+from fastapi.responses import RedirectResponse, Response, StreamingResponse
 
+from cavra_gateway.console.history_back import previous
 from cavra_gateway.console.history_export import MOST, csv_of, json_of, pages_of
 from cavra_gateway.console.render import page
 from cavra_gateway.console.route import Page
@@ -58,11 +59,22 @@ async def history_page(request: Request, visitor: Visiting, query: Asked) -> Res
         down=[name for name, state in found["sources"].items() if state != "ok"],
         at_first=not (query.cursor or query.offset),
         first=_address("/history", given, query.limit),
+        before=_before(given, query),
         following=_address("/history", {**given, "cursor": found["next_cursor"]}, query.limit)
         if found["next_cursor"]
         else "",
         exports={form: _address(f"/history.{form}", given) for form in ("csv", "json")},
         most=MOST,
+    )
+
+
+@router.get("/history/previous")
+async def previous_page(request: Request, visitor: Visiting, query: Asked) -> Response:
+    """To the page that ends where the one of `cursor` begins: its address can be shared as any other."""
+    given = _given(request, query)
+    cursor = await previous(visitor.session, query)
+    return RedirectResponse(
+        _address("/history", {**given, **({"cursor": cursor} if cursor else {})}, query.limit), 303
     )
 
 
@@ -97,6 +109,16 @@ def _given(request: Request, query: HistoryQuery) -> dict[str, str]:
 def _address(path: str, given: dict[str, str], limit: int = 50) -> str:
     asked = {**given, **({"limit": str(limit)} if limit != 50 else {})}
     return f"{PATH}{path}" + (f"?{urlencode(asked)}" if asked else "")
+
+
+def _before(given: dict[str, str], query: HistoryQuery) -> str:
+    """Where the page before is; empty for the first, for a chain, and for one at an offset from a cursor."""
+    if query.offset and not query.cursor:
+        offset = query.offset - query.limit
+        return _address("/history", {**given, **({"offset": str(offset)} if offset > 0 else {})}, query.limit)
+    if query.cursor and not query.offset and query.trace is None:
+        return _address("/history/previous", {**given, "cursor": query.cursor}, query.limit)
+    return ""
 
 
 def _field(name: str, given: dict[str, str]) -> dict[str, Any]:
