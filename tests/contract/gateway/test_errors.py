@@ -138,6 +138,17 @@ async def test_a_body_over_one_mebibyte_is_413(fakes: FakeServices, sized: bool)
     assert (await fakes.request("POST", R + "/deliver", json={}))[0] == 200
 
 
+async def test_a_body_that_is_too_large_for_a_service_alone_is_413(fakes: FakeServices) -> None:
+    body = {"routing_policy": {"a": [1] * 480_000}}
+    assert len(json.dumps(body, separators=(",", ":"))) < 1024 * 1024
+    data = json.dumps(body, separators=(",", ":"))
+    status, problem, headers = await fakes.request("POST", R + "/deliver", data=data, headers=JSON)
+    assert (status, problem["reason"]) == (413, "body_too_large"), problem
+    assert headers["content-type"] == "application/problem+json"
+    assert problem["title"] == REASONS["body_too_large"][2]
+    assert fakes.script.requests == {}
+
+
 @pytest.mark.parametrize(
     ("method", "path", "status", "reason"),
     [

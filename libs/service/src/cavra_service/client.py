@@ -6,7 +6,7 @@ from typing import Any, Final
 import grpc
 
 from cavra_service.delegation import carried
-from cavra_service.errors import decode
+from cavra_service.errors import Refused, decode
 from cavra_service.idempotency import METADATA
 from cavra_service.server import MAX_REQUEST_BYTES, MAX_RESPONSE_BYTES
 
@@ -38,11 +38,14 @@ class Caller:
         self._key = ((METADATA, idempotency_key),) if idempotency_key else ()
 
     async def unary(self, method: Callable[..., Any], request: Any, *, timeout: float | None = None) -> Any:
-        """The response of one call. Raises Refused with the peer's reason, `service_unavailable` when it is down."""
+        """The response of one call.
+
+        Raises Refused with the peer's reason, `service_unavailable` when it is down, `body_too_large` for a request over 4 MiB.
+        """
         try:
             return await method(request, metadata=self._metadata(), timeout=timeout or self._timeout)
         except grpc.aio.AioRpcError as error:
-            raise decode(error) from None
+            raise _refused(error, request) from None
 
     async def stream(
         self, method: Callable[..., Any], request: Any, *, timeout: float | None = None
@@ -54,7 +57,15 @@ class Caller:
             ):
                 yield response
         except grpc.aio.AioRpcError as error:
-            raise decode(error) from None
+            raise _refused(error, request) from None
 
     def _metadata(self) -> tuple[tuple[str, str | bytes], ...]:
         return (("authorization", f"Bearer {self._token()}"), *self._key, *carried())
+
+
+def _refused(error: grpc.aio.AioRpcError, request: Any) -> Refused:
+    refused = decode(error)
+    # gRPC says the same of too large a request, which is wrong for good, and of too large an answer.
+    if refused.reason == "resource_exhausted" and request.ByteSize() > MAX_REQUEST_BYTES:
+        return Refused("body_too_large", f"at most {MAX_REQUEST_BYTES} bytes once it is passed on")
+    return refused

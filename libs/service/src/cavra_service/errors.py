@@ -77,7 +77,11 @@ _BY_STATUS = {
     _C.PERMISSION_DENIED: "role_required",
     _C.INVALID_ARGUMENT: "invalid_value",
     _C.ABORTED: "conflict",
+    # A service of an earlier version, and one that ended in the middle of a call.
+    _C.UNIMPLEMENTED: "service_unavailable",
+    _C.CANCELLED: "service_unavailable",
 }
+"""gRPC's own statuses: no service of ours answers without a reason."""
 
 
 class Refused(Exception):
@@ -125,8 +129,7 @@ def encode(refused: Refused) -> Any:
 def decode(error: grpc.aio.AioRpcError) -> Refused:
     """The refusal that a service answered with; a plain status becomes the reason that stands for it."""
     fallback = _BY_STATUS.get(error.code(), "internal")
-    message = error.details() or REASONS[fallback][2]
-    reason, field = fallback, ""
+    reason, field, named = fallback, "", False
     status = rpc_status.from_call(error)  # type: ignore[arg-type]
     for detail in status.details if status is not None else ():
         info, bad, failed = (
@@ -135,14 +138,14 @@ def decode(error: grpc.aio.AioRpcError) -> Refused:
             error_details_pb2.PreconditionFailure(),
         )
         if detail.Unpack(info) and info.domain == DOMAIN and info.reason in REASONS:
-            reason = info.reason
+            reason, named = info.reason, True
         elif detail.Unpack(bad) and bad.field_violations:
             field = bad.field_violations[0].field
         elif detail.Unpack(failed) and failed.violations:
             field = failed.violations[0].subject
-    if reason == fallback and reason in ("service_unavailable", "deadline_exceeded", "internal"):
-        message = REASONS[reason][2]  # A transport's own words may hold addresses.
-    return Refused(reason, message, field)
+    # A transport's own words may hold addresses.
+    message = error.details() if named else ""
+    return Refused(reason, message or REASONS[reason][2], field)
 
 
 def from_validation(error: ValidationError) -> Refused:

@@ -242,4 +242,4 @@ def refusal(error: Exception) -> Refused:
             return Refused("service_unavailable", "the service cannot write now")
         case TimeoutError():
             return Refused("deadline_exceeded", "it took too long")
-    return Refused("internal", "a fault of ours; nothing you sent is in the log")
+    return Refused("internal", "a fault of ours; look what stands in the log before you ask again")
