@@ -167,6 +167,7 @@ async def executed(house: House, page: Page, status: int = 200) -> None:
     house.receiver.status = status
     await house.open(page, "/execute-retry")
     await page.get_by_label("Retry now, without waiting for the delay").check()
+    await press(page, "See what it takes")
     await press(page, "Execute Retry")
     await page.locator("#result").wait_for()
 
