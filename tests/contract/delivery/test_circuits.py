@@ -61,6 +61,37 @@ async def test_ten_failures_in_a_row_open_a_circuit_that_a_restart_does_not_clos
         assert len(await desk.failures()) == 11, "what is not sent is a failure that can be retried"
 
 
+async def test_a_webhook_that_says_it_is_gone_gets_nothing_until_its_entry_names_another_place(
+    closed_desk: Desk, receiver: Receiver
+) -> None:
+    receiver.status = 410
+    closed_desk.connectors(webhook=webhook(receiver.url + "/old", circuit_failures=10, circuit_open_seconds=1))
+    async with closed_desk.open() as desk:
+        part = await outcome(desk)
+        assert (part["error"], part["status_code"]) == ("rejected", 410)
+        shown = await connector(desk)
+        assert (shown.circuit, shown.reason, shown.ready) == ("open", "receiver_gone", False)
+    receiver.status = 200
+    async with closed_desk.open() as desk:
+        assert await circuits(desk) == {"webhook": "open"}
+        assert (await outcome(desk))["error"] == "connector_circuit_open"
+        assert len(receiver.received) == 1
+        closed_desk.connectors(webhook=webhook(receiver.url + "/new", circuit_failures=10))
+        assert (await outcome(desk))["outcome"] == "delivered"
+    async with closed_desk.open() as desk:
+        assert (await connector(desk)).reason == ""
+        assert await circuits(desk) == {}
+
+
+async def test_another_vendors_410_is_a_failure_like_any(closed_desk: Desk, receiver: Receiver) -> None:
+    receiver.status = 410
+    closed_desk.connectors(teams=webhook(receiver.url, circuit_failures=10))
+    async with closed_desk.open() as desk:
+        assert (await outcome(desk))["error"] == "rejected"
+        shown = await connector(desk)
+        assert (shown.circuit, shown.consecutive_failures) == ("closed", 1)
+
+
 async def test_one_send_that_is_taken_closes_a_circuit_and_a_restart_does_not_open_it(
     closed_desk: Desk, receiver: Receiver
 ) -> None:

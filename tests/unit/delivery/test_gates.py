@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import cast
 
 import pytest
-from cavra_delivery.connectors.base import Answer
+from cavra_delivery.connectors.base import Answer, Destination, NotConfigured
 from cavra_delivery.connectors.registry import Registry, Rules
 from cavra_delivery.domain.circuits import Circuit, CircuitRule, State, answered
 from cavra_delivery.domain.pace import Pace, turn
@@ -15,6 +15,9 @@ from cavra_delivery.gates import LONGEST_WAIT_SECONDS, Gates
 START = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
 RULE = CircuitRule(failures=10, open_seconds=60)
 TAKEN, LOST = Answer(status_code=200), Answer("server_error", 503)
+GONE = Answer("rejected", 410, gone=True)
+HERE, THERE = (Destination({"path": path}, path) for path in ("/here", "/there"))
+NOWHERE = Destination({}, "")
 
 
 def after(circuit: Circuit, outcomes: str, at: float = 0, rule: CircuitRule = RULE) -> Circuit:
@@ -75,10 +78,21 @@ def test_a_pace_of_two_a_second_lets_one_pass_each_half_second_and_a_burst_after
 
 
 class Configuration:
-    """Rules of every connector."""
+    """Rules of every connector, and where each of them sends."""
 
     def __init__(self, rules: Rules) -> None:
         self.one = rules
+        self.here = HERE
+
+    def find(self, name: str) -> "Configuration":
+        """The connector. Raises NotConfigured while it sends nowhere."""
+        if not self.here.url:
+            raise NotConfigured
+        return self
+
+    def destination(self) -> Destination:
+        """Where it sends."""
+        return self.here
 
     def rules(self, name: str) -> Rules:
         """Them."""
@@ -107,15 +121,20 @@ class Clock:
 
 def gates(clock: Clock, rules: Rules) -> Gates:
     """Gates over one configuration."""
-    registry = cast(Registry, Configuration(rules))
-    return Gates(registry, clock.now, clock.monotonic, clock.sleep)
+    return gates_of(clock, Configuration(rules))
+
+
+def gates_of(clock: Clock, configuration: Configuration) -> Gates:
+    """Gates over a configuration that changes."""
+    registry = cast(Registry, configuration)
+    return Gates(registry, b"key", clock.now, clock.monotonic, clock.sleep)
 
 
 async def passes(made: Gates, answer: Answer | None = None) -> bool:
     """Whether a send passes, which then has this answer."""
     async with made.passing("webhook") as open_:
         if open_ and answer is not None:
-            made.answered("webhook", answer)
+            made.answered("webhook", answer, HERE)
         return open_
 
 
@@ -132,7 +151,7 @@ async def test_while_one_send_probes_the_receiver_the_others_wait_for_what_it_fi
             waiting = [asyncio.create_task(passes(made)) for _ in range(5)]
             done, _ = await asyncio.wait(waiting, timeout=0)
             assert not done
-            made.answered("webhook", answer)
+            made.answered("webhook", answer, HERE)
         assert await asyncio.gather(*waiting) == [expected] * 5
 
 
@@ -145,6 +164,46 @@ async def test_a_probe_that_sends_nothing_leaves_the_probe_to_the_next() -> None
     assert await passes(made)
     assert await passes(made)
     assert made.circuit("webhook")[0] == "half_open"
+
+
+async def test_a_receiver_that_is_gone_is_left_alone_for_good_and_another_place_is_not() -> None:
+    clock, configuration = Clock(), Configuration(Rules(RULE))
+    made = gates_of(clock, configuration)
+    assert await passes(made, LOST)
+    assert await passes(made, GONE)
+    for clock.seconds in (0, 60, 10_000_000):
+        assert not await passes(made)
+    configuration.here = NOWHERE
+    assert made.circuit("webhook") == ("closed", Circuit())
+    configuration.here = THERE
+    assert await passes(made)
+    configuration.here = HERE
+    assert not await passes(made), "nothing was sent elsewhere: it is still gone"
+    configuration.here = THERE
+    made.answered("webhook", LOST, THERE)
+    assert made.circuit("webhook") == ("closed", Circuit(1))
+
+
+async def test_a_receiver_that_is_gone_is_tried_again_by_who_takes_its_circuit_away() -> None:
+    configuration = Configuration(Rules(RULE))
+    made = gates_of(Clock(), configuration)
+    assert await passes(made, GONE)
+    configuration.one = Rules(CircuitRule(failures=0))
+    assert await passes(made, LOST)
+    configuration.one = Rules(RULE)
+    assert not await passes(made)
+    configuration.one = Rules(CircuitRule(failures=0))
+    assert await passes(made, TAKEN)
+    configuration.one = Rules(RULE)
+    assert made.circuit("webhook") == ("closed", Circuit())
+
+
+async def test_what_the_old_place_says_after_a_change_is_not_held_against_the_new_one() -> None:
+    configuration = Configuration(Rules(RULE))
+    made = gates_of(Clock(), configuration)
+    configuration.here = THERE
+    made.answered("webhook", GONE, HERE)
+    assert await passes(made)
 
 
 async def test_a_fault_of_ours_says_nothing_about_the_receiver() -> None:

@@ -12,8 +12,8 @@ import structlog
 from cavra_service.runtime import utc_now
 from cavra_service.store.protocol import Statement, Store
 
-from cavra_delivery.connectors.base import CONNECTOR_FAULT, Answer
-from cavra_delivery.connectors.registry import Registry
+from cavra_delivery.connectors.base import CONNECTOR_FAULT, Answer, Destination, NotConfigured
+from cavra_delivery.connectors.registry import Registry, fingerprint
 from cavra_delivery.domain.circuits import Circuit, State, answered
 from cavra_delivery.domain.pace import turn
 from cavra_delivery.store.circuits import circuit_statement, stored_circuits
@@ -46,11 +46,14 @@ class Gates:
     def __init__(
         self,
         registry: Registry,
+        key: bytes,
         clock: Callable[[], datetime] = utc_now,
         monotonic: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
+        """`key`: the installation's fingerprint key."""
         self._registry = registry
+        self._key = key
         self._clock = clock
         self._monotonic = monotonic
         self._sleep = sleep
@@ -64,7 +67,16 @@ class Gates:
     def circuit(self, provider: str) -> tuple[State, Circuit]:
         """A connector's circuit, and in which state it is now."""
         circuit = self._gate(provider).circuit
+        if circuit.gone:
+            circuit = circuit.at(self._here(provider))
         return circuit.state(self._registry.rules(provider).circuit, self._clock()), circuit
+
+    def _here(self, provider: str) -> str:
+        """Fingerprint of where a connector sends now; empty when it can't."""
+        try:
+            return fingerprint(self._key, self._registry.find(provider).destination()).hex()
+        except NotConfigured:
+            return ""
 
     def not_closed(self) -> dict[str, State]:
         """State of each configured connector's circuit that is not closed."""
@@ -113,16 +125,19 @@ class Gates:
             await self._sleep(wait)
         return True
 
-    def answered(self, provider: str, answer: Answer) -> None:
-        """Count what a send came to. A fault of ours says nothing about the receiver."""
+    def answered(self, provider: str, answer: Answer, destination: Destination) -> None:
+        """Count what a send there came to. A fault of ours says nothing about the receiver."""
         if answer.reason == CONNECTOR_FAULT:
             return
         gate, rule, now = self._gate(provider), self._registry.rules(provider).circuit, self._clock()
-        before = gate.circuit
-        gate.circuit = answered(before, rule, answer.delivered, now)
+        before, gone = gate.circuit, ""
+        if before.gone or answer.gone:
+            here = fingerprint(self._key, destination).hex()
+            before, gone = before.at(here), here if answer.gone else ""
+        gate.circuit = answered(before, rule, answer.delivered, now, gone)
         if gate.circuit.opened_at != before.opened_at:
-            opened = gate.circuit.opened_at is not None
-            log.warning("connector_circuit", connector=provider, state="open" if opened else "closed")
+            state = "closed" if gate.circuit.opened_at is None else "open"
+            log.warning("connector_circuit", connector=provider, state=state, gone=answer.gone)
 
     def unkept(self, providers: Iterable[str]) -> list[tuple[Statement, Callable[[], None]]]:
         """What of these circuits is to be committed, each with what to call once it is."""

@@ -116,7 +116,7 @@ class SendMachine:
     ) -> None:
         self._store = store
         self._registry = registry
-        self.gates = gates or Gates(registry, clock)
+        self.gates = gates or Gates(registry, b"", clock)
         self._service = service
         self._clock = clock
         self._tasks: dict[str, asyncio.Task[Any]] = {}
@@ -255,7 +255,7 @@ class SendMachine:
             if not came:
                 return _part(send, provider, Answer(BUSY), 0, (started, self._clock()))
             answer, tries = await send_with_tries(ready.connector, ready.destination, message, limits)
-            self.gates.answered(provider, answer)
+            self.gates.answered(provider, answer, ready.destination)
         payload_hash = sha256(message.rendered.body).hexdigest() if tries else ""
         return _part(send, provider, answer, tries, (started, self._clock()), payload_hash)
 

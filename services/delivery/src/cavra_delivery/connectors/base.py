@@ -171,6 +171,8 @@ class Answer:
     """Asked before this is taken for an answer."""
     missing_variable: str = ""
     """Name of the environment variable without which the connector is not configured."""
+    gone: bool = False
+    """The receiver said that nothing is to be sent there again."""
 
     @property
     def delivered(self) -> bool:

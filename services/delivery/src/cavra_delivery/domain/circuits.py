@@ -1,6 +1,7 @@
 """The circuit of a connector: nothing is sent to a receiver that fails again and again, until one send has found it well.
 
 closed --failures in a row--> open --time--> half-open --delivered--> closed | --failed--> open
+closed --receiver says that it is gone--> open --another destination--> closed
 """
 
 from dataclasses import dataclass, replace
@@ -8,6 +9,8 @@ from datetime import datetime, timedelta
 from typing import Final, Literal
 
 CIRCUIT_OPEN: Final = "connector_circuit_open"
+RECEIVER_GONE: Final = "receiver_gone"
+"""Why a circuit is open that no time closes."""
 
 State = Literal["closed", "open", "half_open"]
 
@@ -29,18 +32,31 @@ class Circuit:
     failures: int = 0
     """In a row."""
     opened_at: datetime | None = None
+    gone: str = ""
+    """The destination that said that it is gone for good, as its fingerprint: time alone brings none back."""
+
+    def at(self, destination: str) -> "Circuit":
+        """As it is for a destination: what another one said is no concern of it."""
+        return self if self.gone in ("", destination) else Circuit()
 
     def state(self, rule: CircuitRule, now: datetime) -> State:
         """Whether anything is sent: all, nothing, or one probe."""
         if self.opened_at is None or not rule.failures:
             return "closed"
+        if self.gone:
+            return "open"
         return "open" if now < self.opened_at + timedelta(seconds=rule.open_seconds) else "half_open"
 
 
-def answered(circuit: Circuit, rule: CircuitRule, delivered: bool, now: datetime) -> Circuit:
-    """After a send that reached for the receiver. One that began before the circuit opened does not keep it open for longer."""
+def answered(circuit: Circuit, rule: CircuitRule, delivered: bool, now: datetime, gone: str = "") -> Circuit:
+    """After a send that reached for the receiver. One that began before the circuit opened does not keep it open for longer.
+
+    `gone`: the destination, where it said so.
+    """
     if delivered:
         return Circuit()
+    if gone:
+        return Circuit(circuit.failures + 1, now, gone)
     failed = replace(circuit, failures=circuit.failures + 1)
     if rule.failures and failed.failures >= rule.failures and circuit.state(rule, now) != "open":
         return replace(failed, opened_at=now)

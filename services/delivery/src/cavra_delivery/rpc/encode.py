@@ -9,7 +9,7 @@ from cavra_verify.kinds import SCHEDULE_REPORT_SCHEMA
 from cavra_delivery.connectors.base import NOT_CONFIGURED, category_of
 from cavra_delivery.connectors.registry import Configured
 from cavra_delivery.content import Content
-from cavra_delivery.domain.circuits import CIRCUIT_OPEN, Circuit, State
+from cavra_delivery.domain.circuits import CIRCUIT_OPEN, RECEIVER_GONE, Circuit, State
 from cavra_delivery.domain.history import History, history_check
 from cavra_delivery.domain.routes import Route
 from cavra_delivery.domain.schedule import DUE_SOON_DAYS, Schedule, ScheduleFile, checks
@@ -145,7 +145,8 @@ def route(one: Route) -> pb.Route:
 def connector(one: Configured, state: State, circuit: Circuit) -> pb.Connector:
     """One connector, without any secret."""
     lacking = one.problem()
-    reason = NOT_CONFIGURED if lacking else CIRCUIT_OPEN if state == "open" else ""
+    not_sent = "" if state != "open" else RECEIVER_GONE if circuit.gone else CIRCUIT_OPEN
+    reason = NOT_CONFIGURED if lacking else not_sent
     return pb.Connector(
         name=one.name,
         kind=one.kind,

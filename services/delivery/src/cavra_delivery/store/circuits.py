@@ -12,6 +12,7 @@ def circuit_statement(provider: str, circuit: Circuit) -> Statement:
         "provider": provider,
         "failures": circuit.failures,
         "opened_at": optional_text(circuit.opened_at),
+        "gone": circuit.gone,
     }
     return Statement("keep_circuit", params)
 
@@ -20,7 +21,7 @@ async def stored_circuits(store: Store) -> dict[str, Circuit]:
     """Circuits by connector, of those that have failed."""
     return {
         row["provider"]: Circuit(
-            row["failures"], None if row["opened_at"] is None else moment(row["opened_at"])
+            row["failures"], None if row["opened_at"] is None else moment(row["opened_at"]), row["gone"]
         )
         for row in await store.rows("circuits")
     }

@@ -252,9 +252,9 @@ SELECT s.size, o.item FROM log_state s LEFT JOIN (
 
 -- name: keep_circuit
 -- Keep what a connector's last sends came to.
-INSERT INTO circuits (provider, failures, opened_at) VALUES (:provider, :failures, :opened_at)
-ON CONFLICT (provider) DO UPDATE SET failures = excluded.failures, opened_at = excluded.opened_at;
+INSERT INTO circuits (provider, failures, opened_at, gone) VALUES (:provider, :failures, :opened_at, :gone)
+ON CONFLICT (provider) DO UPDATE SET failures = excluded.failures, opened_at = excluded.opened_at, gone = excluded.gone;
 
 -- name: circuits
 -- What the last sends of all connectors came to: one row for each that has ever failed.
-SELECT provider, failures, opened_at FROM circuits;
+SELECT provider, failures, opened_at, gone FROM circuits;

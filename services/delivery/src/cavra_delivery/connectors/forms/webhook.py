@@ -14,7 +14,7 @@ from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from cavra_delivery.connectors.base import Destination, NotConfigured
+from cavra_delivery.connectors.base import Answer, Destination, NotConfigured, Response
 from cavra_delivery.connectors.forms.form import Form
 
 SYMMETRIC: Final = "whsec_"
@@ -34,6 +34,10 @@ class Webhook(Form):
         destination = super().destination(kind)
         keys = [signing_key(secret) for secret in self.config.signing_secrets()]
         return replace(destination, sign=partial(signature, keys)) if keys else destination
+
+    def judge(self, response: Response, message_id: str) -> Answer:
+        """See `Form.judge`. 410: the endpoint is to be disabled."""
+        return replace(super().judge(response, message_id), gone=response.status == 410)
 
 
 def signature(keys: Sequence[Key], message_id: str, at: int, body: bytes) -> Mapping[str, str]:
