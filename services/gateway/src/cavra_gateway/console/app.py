@@ -8,7 +8,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
-from cavra_gateway.console import actions, dashboard, history, inbox, live, oidc, signin, trace
+from cavra_gateway.console import actions, dashboard, failures, history, inbox, live, oidc, signin, trace
 from cavra_gateway.console.dashboard_reads import Counts
 from cavra_gateway.console.live_feed import Feed
 from cavra_gateway.console.redeemed import Redeemed
@@ -21,6 +21,7 @@ ROUTERS: Final = (
     signin.router,
     oidc.router,
     inbox.router,
+    failures.router,
     *actions.ROUTERS,
     trace.router,
     live.router,

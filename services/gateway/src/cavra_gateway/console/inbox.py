@@ -1,13 +1,11 @@
 """The inbox: what waits for somebody, by the action that it waits for; what the visitor may do comes first."""
 
 import asyncio
-from collections.abc import Awaitable
 from dataclasses import dataclass
 from datetime import UTC
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from cavra_evidence.times import moment
-from cavra_service.errors import Refused
 from cavra_verify.kinds import BY_NOUN
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
@@ -17,9 +15,6 @@ from cavra_gateway.console.navigation import FLOW, Entry
 from cavra_gateway.console.render import page
 from cavra_gateway.console.route import Page
 from cavra_gateway.console.session import PATH, Visiting, Visitor
-from cavra_gateway.services import DOWN
-
-T = TypeVar("T")
 
 router = APIRouter(route_class=Page)
 
@@ -55,9 +50,9 @@ class Group:
 async def inbox(request: Request, visitor: Visiting) -> Response:
     """What waits."""
     work, recoveries, failing = await asyncio.gather(
-        _unless_down(reads.work(visitor)),
-        _unless_down(reads.recoveries(visitor)),
-        _unless_down(_unrecovered(visitor)),
+        reads.unless_down(reads.work(visitor)),
+        reads.unless_down(reads.recoveries(visitor)),
+        reads.unless_down(_unrecovered(visitor)),
     )
     down = [
         name
@@ -72,7 +67,9 @@ async def inbox(request: Request, visitor: Visiting) -> Response:
         others=[group for group in groups if group.rows and group.barred],
         under_way=work.at("wait") if work else [],
         given_up=work.at("given_up") if work else [],
+        total=work.total if work else 0,
         omitted=work.omitted if work else 0,
+        most_recoveries=reads.MOST_RECOVERIES,
         down=down,
     )
 
@@ -129,13 +126,3 @@ async def _unrecovered(visitor: Visitor) -> list[Any]:
 
 def _target(entry: Entry, query: str) -> str:
     return PATH + entry.path + (f"?{query}" if query else "")
-
-
-async def _unless_down(asked: Awaitable[T]) -> T | None:
-    """The answer; None when its service could not give one."""
-    try:
-        return await asked
-    except Refused as refused:
-        if refused.reason in DOWN:
-            return None
-        raise

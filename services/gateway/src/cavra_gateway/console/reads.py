@@ -1,14 +1,15 @@
 """What pages show before anything is done: the services' own answers, several at once, a service that is down left out and said."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from cavra.delivery.v1 import delivery_pb2
 from cavra.recovery.v1 import recovery_pb2
 from cavra.retry.v1 import retry_pb2
+from cavra_service.errors import Refused
 from cavra_service.wire import timestamp
 from cavra_verify.kinds import BY_NOUN
 
@@ -16,8 +17,14 @@ from cavra_gateway.console.session import Visitor
 from cavra_gateway.history import history
 from cavra_gateway.queries import HistoryQuery
 from cavra_gateway.records import Json, full
+from cavra_gateway.services import DOWN
+
+T = TypeVar("T")
 
 _MOST_WORK: Final = 200
+"""The most that one answer lists."""
+MOST_RECOVERIES: Final = 500
+"""As many are listed: there may be more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +79,7 @@ async def failing(visitor: Visitor, hours: int) -> list[Any]:
 async def recoveries(visitor: Visitor, playbook_id: str = "") -> list[Any]:
     """Recoveries that are not over, or all those of one playbook. Raises Refused."""
     session = visitor.session
-    request = recovery_pb2.ListRecoveriesRequest(playbook_id=playbook_id)
+    request = recovery_pb2.ListRecoveriesRequest(playbook_id=playbook_id, limit=MOST_RECOVERIES)
     return list((await session.call(session.services.recovery.ListRecoveries, request)).recoveries)
 
 
@@ -107,3 +114,13 @@ def chosen_keys(texts: list[str]) -> list[Mapping[str, str]]:
     names = ("retry_plan_id", "delivery_id", "audit_id", "provider")
     parts = [text.split(" ") for text in texts]
     return [dict(zip(names, one, strict=True)) for one in parts if len(one) == len(names)]
+
+
+async def unless_down(asked: Awaitable[T]) -> T | None:
+    """The answer; None when its service could not give one."""
+    try:
+        return await asked
+    except Refused as refused:
+        if refused.reason in DOWN:
+            return None
+        raise

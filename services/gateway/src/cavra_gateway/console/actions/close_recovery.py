@@ -48,6 +48,7 @@ async def close_recovery_page(
             entry=_ENTRY,
             why=_ENTRY.refusal(visitor),
             recoveries=found,
+            most=reads.MOST_RECOVERIES,
             playbook_id=playbook_id,
         )
     return await _show(request, visitor, playbook_id, provider)
