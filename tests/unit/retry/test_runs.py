@@ -59,7 +59,9 @@ def approved(about: Failure, **more: Any) -> Item:
 
 
 def reasons(selection: Selection) -> list[tuple[str, str, str]]:
-    return [(one.action, one.reason, one.approval_state) for one in selection.follow_ups]
+    kept = selection.follow_ups.kept
+    assert selection.follow_ups.count == len(kept)
+    return [(one.action, one.reason, one.approval_state) for one in kept]
 
 
 def test_a_dry_run_selects_the_oldest_up_to_the_cap_and_needs_no_approval() -> None:
@@ -201,7 +203,7 @@ def test_a_run_looks_at_the_providers_it_was_asked_for() -> None:
     request = asked(providers=frozenset({"chat"}))
     selection = select(request, judged(hook, chat), known(approved(hook), approved(chat)))
     assert [one.failure for one in selection.selected] == [chat]
-    assert selection.follow_ups == []
+    assert reasons(selection) == []
     found = claimable(request, judged(hook, chat), known(approved(hook), approved(chat)).standings)
     assert [one.failure for one, _ in found] == [chat]
 
@@ -270,3 +272,13 @@ def test_people_are_compared_by_issuer_and_subject() -> None:
     namesake = item(ONE, state="approved", decisions=(replace(decision("erin"), person=("other", "erin")),))
     assert len(select(asked(), judged(ONE), known(namesake)).selected) == 1
     assert person("erin") == actor("erin").key
+
+
+def test_thousands_are_counted_and_no_more_of_them_kept_than_a_record_can_list() -> None:
+    held, asking = [failure() for _ in range(300)], [failure() for _ in range(70)]
+    request = asked(most=1)
+    selection = select(request, judged(*held, *asking), known(*map(approved, held)))
+    ups = selection.follow_ups
+    assert (len(selection.selected), ups.count, ups.pending) == (1, 369, 70)
+    # What waits for a person comes last here, and no number of others pushes it out.
+    assert [one.judged.failure for one in ups.kept] == [*held[1:51], *asking[:50]]

@@ -89,13 +89,12 @@ class RetryPolicy:
     def decide_all(self, failures: Sequence[Failure], now: datetime) -> "list[Judged]":
         """`decide` for each, in the order given: thousands have few numbers of failures among them, and each has one delay."""
         delays = {count: self.delay_minutes(count) for count in {one.failure_count for one in failures}}
-        waits = {count: timedelta(minutes=minutes) for count, minutes in delays.items()}
+        waits = {count: (minutes, timedelta(minutes=minutes)) for count, minutes in delays.items()}
         found = []
         for failure in failures:
-            count = failure.failure_count
-            due = failure.latest_failed_at + waits[count]
-            action, reason = self._action(failure, due, now)
-            found.append(Judged(failure, action, reason, delays[count], due))
+            minutes, wait = waits[failure.failure_count]
+            due = failure.latest_failed_at + wait
+            found.append(Judged(failure, *self._action(failure, due, now), minutes, due))
         return found
 
     def shown(self, one: "Judged") -> RetryDecision:

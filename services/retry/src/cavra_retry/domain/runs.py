@@ -16,6 +16,7 @@ from cavra_evidence.records.retry import (
     WorkerRun,
 )
 from cavra_evidence.times import text
+from cavra_verify.grammar import BOUNDS
 
 from cavra_retry.domain.bounds import encoded_size, listed, traces
 from cavra_retry.domain.executions import Claim
@@ -91,6 +92,30 @@ class FollowUp(NamedTuple):
         )
 
 
+class FollowUps:
+    """The retries that a run leaves to people: all counted, and as many kept, oldest first, as its record could list.
+
+    Of those that ask for an approval so many, and so many of the others: whichever a record lists first, it can be full of them.
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.pending = 0
+        """Those that lack an approval."""
+        self.kept: list[FollowUp] = []
+        self._room = {False: BOUNDS["items"], True: BOUNDS["items"]}
+
+    def add(self, judged: Judged, reason: str, approval_state: str) -> None:
+        """One more, not older than those before."""
+        self.count += 1
+        if approval_state == "approval_required":
+            self.pending += 1
+        asks = reason not in _ACTIONS
+        if self._room[asks]:
+            self._room[asks] -= 1
+            self.kept.append(FollowUp(judged, reason, approval_state))
+
+
 @dataclass(frozen=True, slots=True)
 class Selection:
     """What a run does."""
@@ -101,7 +126,7 @@ class Selection:
     """Of a live run: the approved item of each selected retry, in the same order."""
     changed: Sequence[Standing]
     """Items found to be about something else than is there now."""
-    follow_ups: Sequence[FollowUp]
+    follow_ups: FollowUps
 
 
 def schedule_slot(interval_minutes: int, cadence: str, enabled: bool, now: datetime) -> RunSchedule:
@@ -138,8 +163,7 @@ def select(request: RunRequest, judged: Sequence[Judged], approvals: Approvals |
     selected: list[Judged] = []
     items: list[Item] = []
     changed: list[Standing] = []
-    follow_ups: list[FollowUp] = []
-    probing: set[str] = set()
+    follow_ups, probing = FollowUps(), set[str]()
     standings, left = approvals.standings, False
     for one in _asked(request, judged):
         key = one.failure.key
@@ -149,13 +173,13 @@ def select(request: RunRequest, judged: Sequence[Judged], approvals: Approvals |
         if reason == "content_changed" and standing is not None and standing.state == "approved":
             changed.append(standing)
         if one.action != "retry":
-            follow_ups.append(FollowUp(one, one.reason, _approval_state(reason)))
+            follow_ups.add(one, one.reason, _approval_state(reason))
         elif reason:
-            follow_ups.append(FollowUp(one, reason, _approval_state(reason)))
+            follow_ups.add(one, reason, _approval_state(reason))
         elif _held(one, request, probing):
-            follow_ups.append(FollowUp(one, CIRCUIT_OPEN, "approved"))
+            follow_ups.add(one, CIRCUIT_OPEN, "approved")
         elif left or key not in approvals.items:
-            follow_ups.append(FollowUp(one, "max_retry_deliveries", "approved"))
+            follow_ups.add(one, "max_retry_deliveries", "approved")
         else:
             selected.append(one)
             probing.add(key.provider)
@@ -166,8 +190,7 @@ def select(request: RunRequest, judged: Sequence[Judged], approvals: Approvals |
 
 def _select_dry(request: RunRequest, judged: Sequence[Judged]) -> Selection:
     selected: list[Judged] = []
-    follow_ups: list[FollowUp] = []
-    probing: set[str] = set()
+    follow_ups, probing = FollowUps(), set[str]()
     for one in _asked(request, judged):
         if one.action != "retry":
             reason = one.reason
@@ -179,7 +202,7 @@ def _select_dry(request: RunRequest, judged: Sequence[Judged]) -> Selection:
             selected.append(one)
             probing.add(one.failure.key.provider)
             continue
-        follow_ups.append(FollowUp(one, reason, "dry_run_not_required"))
+        follow_ups.add(one, reason, "dry_run_not_required")
     return Selection(selected, [], [], follow_ups)
 
 
@@ -259,13 +282,13 @@ def record_run(
     kept = [
         shown
         for _, shown in listed(
-            selection.follow_ups,
+            selection.follow_ups.kept,
             lambda one: (one.shown, ()),
             lambda one: int(one.action != "request_approval"),
             taken=taken,
         )
     ]
-    pending = sum(one.approval_state == "approval_required" for one in selection.follow_ups)
+    pending = selection.follow_ups.pending
     record = WorkerRun(
         run_id=request.run_id,
         generated_at=text(request.now),
@@ -279,12 +302,12 @@ def record_run(
             suppressed_retry_count=plan.suppressed_count,
             selected_retry_count=len(decisions),
             approval_pending_count=pending,
-            follow_up_action_count=len(selection.follow_ups),
+            follow_up_action_count=selection.follow_ups.count,
         ),
         retry_plan=RetryPlanRef(retry_plan_id=plan.retry_plan_id, record_hash=plan_hash),
         selected_retries=decisions,
         follow_up_actions=kept,
-        omitted_count=len(selection.follow_ups) - len(kept),
+        omitted_count=selection.follow_ups.count - len(kept),
         controls=["retry_cap_applied", "approval_verified" if request.live else "dry_run_without_effect"],
     )
     return Draft(
