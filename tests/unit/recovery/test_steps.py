@@ -61,6 +61,24 @@ def test_a_status_code_alone_leads_to_its_steps(status: int, steps: list[str]) -
     assert _ids("siem", statuses=(status,))[1:-1] == steps
 
 
+@pytest.mark.parametrize(
+    ("reason", "status", "steps"),
+    [
+        ("auth", 535, ["rotate_credential"]),
+        ("auth", 454, ["rotate_credential"]),
+        ("rate_limited", 421, ["lower_send_rate"]),
+        ("server_error", 452, ["check_receiver_status"]),
+        ("rejected", 550, ["check_payload"]),
+        ("auth", 400, ["rotate_credential"]),
+        ("rejected", 404, ["check_payload", "check_path"]),
+    ],
+)
+def test_a_code_that_means_something_else_over_http_adds_no_step_to_those_of_its_reason(
+    reason: str, status: int, steps: list[str]
+) -> None:
+    assert _ids("chatops", reason, statuses=(status,))[1:-1] == steps
+
+
 @pytest.mark.parametrize("category", CATEGORIES)
 def test_two_different_failures_give_two_different_playbooks(category: str) -> None:
     steps = {reason: tuple(_ids(category, reason)) for reason in REASONS}

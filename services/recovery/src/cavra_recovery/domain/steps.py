@@ -109,12 +109,13 @@ _LAST: Final = (
 
 
 def recovery_steps(category: str, reasons: Iterable[str], status_codes: Iterable[int]) -> list[RecoveryStep]:
-    """The steps for a connector of `category` whose deliveries failed for `reasons` with HTTP `status_codes`, in order.
+    """The steps for a connector of `category` whose deliveries failed for `reasons` with `status_codes`, in order.
 
     The first says what to look at in that kind of tool, the last is always to verify by an approved retry.
     """
     statuses = sorted(set(status_codes))
-    observed = set(reasons) | {reason for status in statuses if (reason := _reason_of(status))}
+    # Who was answered knows what the code means: 530 is a login at a mail server, and a fault over HTTP. Without a reason, HTTP is meant.
+    observed = set(reasons) or {reason for status in statuses if (reason := _reason_of(status))}
     steps = [_FIRST[category]]
     for reason, (step_id, wording) in _BY_REASON.items():
         if reason in observed:
