@@ -61,6 +61,7 @@ async def test_a_running_service_lists_its_connectors_to_who_has_a_token(
         other={"kind": "jira", "url": "https://canary.example"},
         slack={"url": "https://canary.example", "method": "canary"},
         splunk="canary",
+        **{"Canary Name": {"url": "https://canary.example"}},
     )
     installation = closed_desk.installation
     async with installation.running("delivery") as address:
@@ -78,6 +79,7 @@ async def test_a_running_service_lists_its_connectors_to_who_has_a_token(
         f"other jira {lacks} project is missing or of no use",
         f"slack slack {lacks} method is refused by rule literal_error",
         f"splunk splunk {lacks} the entry is refused by rule model_type",
+        f"unnamed-1 webhook {lacks.replace('not-ready', 'disabled')} name is refused by rule string_pattern_mismatch",
         "webhook webhook ready",
     ]
 

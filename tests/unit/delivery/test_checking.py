@@ -32,6 +32,7 @@ async def test_each_entry_is_told_by_itself_and_by_field(
         off={"url_env": "CAVRA_TEST_X", "enabled": False},
         jira={"url": "https://a.example"},
         wrong={"url": 17},
+        **{"Canary 7": {"url": "https://a.example"}},
     )
     found = {one.name: (one.kind, one.state, one.detail) for one in await check(path, [], False, 1.0)}
     assert found == {
@@ -40,6 +41,7 @@ async def test_each_entry_is_told_by_itself_and_by_field(
         "jira": ("jira", "failed", "project is missing or of no use"),
         "off": ("webhook", "disabled", "the variable CAVRA_TEST_X is not set"),
         "typo": ("webhook", "failed", "there is no such field: tokn_env"),
+        "unnamed-1": ("webhook", "failed", "name is refused by rule string_pattern_mismatch"),
         "unset": ("webhook", "failed", "the variable CAVRA_TEST_X is not set"),
         "wrong": ("webhook", "failed", "url is refused by rule string_type"),
     }

@@ -98,11 +98,28 @@ def test_a_bad_entry_is_unusable_alone_and_its_values_are_not_told(entry: Any) -
 
 
 @pytest.mark.parametrize(
+    ("name", "rule"),
+    [
+        ("Bad Name", "string_pattern_mismatch"),
+        ("", "string_pattern_mismatch"),
+        (7, "string_type"),
+        (None, "string_type"),
+        ("ghp_0123456789abcdefghijklmnopqrstuvwxyz", "value_error"),
+    ],
+)
+def test_an_entry_whose_name_is_no_providers_is_unusable_alone_and_its_name_is_not_told(
+    name: Any, rule: str
+) -> None:
+    found, problem = read_connectors({"connectors": {"good": {}, name: {"url": "https://example.org"}}})
+    assert problem == ""
+    assert found == {"good": ConnectorConfig(), "unnamed-2": BadEntry("name", rule)}
+
+
+@pytest.mark.parametrize(
     "content",
     [
         {},
         {"connectors": []},
-        {"connectors": {"Bad Name": {}}},
         {"connectors": {f"c{n}": {} for n in range(51)}},
     ],
 )
@@ -192,6 +209,10 @@ async def test_a_changed_file_is_read_again(tmp_path: Path) -> None:
     assert registry.all()["my-siem"].category == "siem"
     with pytest.raises(NotConfigured):
         registry.find("webhook")
+    path.write_text('{"connectors": {"webhook": {"url": "https://example.org"}, "Bad Name": {}}}')
+    assert (registry.enabled(), sorted(registry.all())) == (["webhook"], ["unnamed-2", "webhook"])
+    with pytest.raises(NotConfigured):
+        registry.find("unnamed-2")
     path.unlink()
     assert registry.all() == {}
 

@@ -50,7 +50,7 @@ async def check(path: Path | None, names: Sequence[str], sends: bool, timeout: f
         raw = document.content["connectors"]
         return await asyncio.gather(
             *(
-                _checked(name, entries[name], raw[name], sender, sends, timeout)
+                _checked(name, entries[name], raw.get(name), sender, sends, timeout)
                 for name in sorted(names or entries)
             )
         )

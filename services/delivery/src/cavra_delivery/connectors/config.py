@@ -268,12 +268,16 @@ def _of_file(path: str, field: str) -> str:
 _PROVIDER = TypeAdapter(Provider)
 
 
+NAME: Final = "name"
+"""What an entry is called by, where that is refused. No field of an entry is called so."""
+
+
 @dataclass(frozen=True, slots=True)
 class BadEntry:
     """Why an entry is unusable. Holds no value of it."""
 
     field: str
-    """Empty when it is no mapping at all."""
+    """Empty when it is no mapping at all, NAME when it is what the entry is called by."""
     rule: str
 
     def __str__(self) -> str:
@@ -282,20 +286,23 @@ class BadEntry:
 
 
 def read_connectors(content: Mapping[str, Any]) -> tuple[dict[str, ConnectorConfig | BadEntry], str]:
-    """({name: the entry, or why it is unusable}, one sentence why the whole file is). No sentence holds a value."""
+    """({name: the entry, or why it is unusable}, one sentence why the whole file is). No sentence holds a value.
+
+    An entry whose name is no provider's stands there by its place in the file: what it is called may be a value.
+    """
     entries = content.get("connectors")
     if not isinstance(entries, Mapping):
         return {}, "the file has no mapping `connectors`"
     if len(entries) > MOST_CONNECTORS:
         return {}, f"the file has more than {MOST_CONNECTORS} connectors"
-    found: dict[str, ConnectorConfig | BadEntry] = {}
-    for name, entry in entries.items():
+    named: dict[str, ConnectorConfig | BadEntry] = {}
+    nameless: dict[str, ConnectorConfig | BadEntry] = {}
+    for place, (name, entry) in enumerate(entries.items(), 1):
         try:
-            provider = _PROVIDER.validate_python(name)
-        except ValidationError:
-            return {}, "a connector's name is not a provider's name"
-        found[provider] = _read_entry(entry)
-    return found, ""
+            named[_PROVIDER.validate_python(name)] = _read_entry(entry)
+        except ValidationError as error:
+            nameless[f"unnamed-{place}"] = BadEntry(NAME, error.errors()[0]["type"])
+    return nameless | named, ""
 
 
 def _read_entry(entry: Any) -> ConnectorConfig | BadEntry:

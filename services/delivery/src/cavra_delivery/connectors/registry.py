@@ -18,7 +18,7 @@ from cavra_delivery.connectors.base import (
     NotConfigured,
     category_of,
 )
-from cavra_delivery.connectors.config import BadEntry, ConnectorConfig, read_connectors
+from cavra_delivery.connectors.config import NAME, BadEntry, ConnectorConfig, read_connectors
 from cavra_delivery.connectors.email import EmailConnector
 from cavra_delivery.connectors.http import HttpSender
 from cavra_delivery.connectors.webapi import HttpConnector
@@ -138,7 +138,8 @@ class Registry:
         named = name if name in KINDS else "webhook"
         if isinstance(entry, BadEntry):
             log.warning("connector_entry_unusable", connector=name, problem=str(entry))
-            return Configured(name, named, True, None, bad=entry)
+            # What has no name cannot be asked for, and is no provider that a delivery leaves out or fails at.
+            return Configured(name, named, entry.field != NAME, None, bad=entry)
         kind = entry.kind or named
         made = connector_of(name, kind, entry, self._sender)
         return Configured(name, kind, entry.enabled, made, Rules.of(entry))
