@@ -9,7 +9,7 @@ from cavra_verify.kinds import BY_NOUN
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
-from cavra_gateway.console.dashboard_reads import Counts, read_connectors, read_series
+from cavra_gateway.console.dashboard_reads import Counted, Counts, read_connectors, read_series
 from cavra_gateway.console.dashboard_series import RANGES, Bucket, buckets
 from cavra_gateway.console.render import page
 from cavra_gateway.console.route import Page
@@ -22,34 +22,60 @@ router = APIRouter(route_class=Page)
 
 _AUDIT: Final = "acknowledgement_audit_delivery_"
 _FIGURES: Final = {
-    "Now": (
-        "alert_level ~health ~retryable_count"
-        " outstanding_acknowledgement_count ~connector_recovery_open_count ~connector_recovery_reopened_count"
-    ),
-    "Audit deliveries": (
-        "~count ~success_count failed_acknowledgement_audit_delivery_count"
-        " ~success_rate ~plan_count acknowledgement_audit_package_count"
-    ),
-    "Retries": (
-        "~retry_plan_count ~retry_ack_count ~retry_execution_approval_plan_count ~retry_execution_approval_decision_count"
-        " ~retry_execution_approved_count ~retry_refusal_count ~retry_execution_record_count ~retry_execution_success_count"
-        " ~retry_execution_failed_count ~retry_execution_skipped_count ~retry_execution_unknown_count"
-    ),
-    "Worker": (
-        "~worker_run_count ~worker_dry_run_count"
-        " ~worker_executed_count ~worker_health_alert_count ~worker_health_alert_ack_count"
-    ),
-    "Recovery": (
-        "~connector_recovery_playbook_count ~connector_recovery_closure_count ~connector_recovery_closed_count"
-        " ~connector_recovery_superseded_count"
-    ),
-    "Drill notifications": (
-        "plan_count delivery_count notification_delivery_count failed_delivery_count acknowledgement_count"
-    ),
+    "Now": {
+        "alert_level": "Alert level",
+        "~health": "Audit deliveries",
+        "~retryable_count": "Failures to retry",
+        "outstanding_acknowledgement_count": "Routes not acknowledged",
+        "~connector_recovery_open_count": "Recoveries open",
+        "~connector_recovery_reopened_count": "Recoveries reopened",
+    },
+    "Audit deliveries": {
+        "~count": "Sends",
+        "~success_count": "Sends delivered",
+        "failed_acknowledgement_audit_delivery_count": "Sends failed",
+        "~success_rate": "Success rate",
+        "~plan_count": "Delivery plans",
+        "acknowledgement_audit_package_count": "Audit packages",
+    },
+    "Retries": {
+        "~retry_plan_count": "Retry plans",
+        "~retry_ack_count": "Acknowledgements",
+        "~retry_execution_approval_plan_count": "Approval plans",
+        "~retry_execution_approval_decision_count": "Decisions",
+        "~retry_execution_approved_count": "Approvals given",
+        "~retry_refusal_count": "Refusals",
+        "~retry_execution_record_count": "Executions",
+        "~retry_execution_success_count": "Executions delivered",
+        "~retry_execution_failed_count": "Executions failed",
+        "~retry_execution_skipped_count": "Executions skipped",
+        "~retry_execution_unknown_count": "Outcome unknown",
+    },
+    "Worker": {
+        "~worker_run_count": "Runs",
+        "~worker_dry_run_count": "Dry runs",
+        "~worker_executed_count": "Live runs",
+        "~worker_health_alert_count": "Health alerts",
+        "~worker_health_alert_ack_count": "Alert acknowledgements",
+    },
+    "Recovery": {
+        "~connector_recovery_playbook_count": "Playbooks",
+        "~connector_recovery_closure_count": "Closures",
+        "~connector_recovery_closed_count": "Recoveries closed",
+        "~connector_recovery_superseded_count": "Recoveries superseded",
+    },
+    "Drill notifications": {
+        "plan_count": "Notification plans",
+        "notification_delivery_count": "Notifications sent",
+        "acknowledgement_count": "Acknowledgements",
+        "delivery_count": "Sends of every source",
+        "failed_delivery_count": "Failed, every source",
+    },
 }
-"""The figures in the order of the flow; ~ stands for the audit flow's prefix."""
+"""The figures and what they are called, in the order of the flow; ~ stands for the audit flow's prefix."""
 _GROUPS: Final = tuple(
-    (title, tuple(name.replace("~", _AUDIT) for name in names.split())) for title, names in _FIGURES.items()
+    (title, {name.replace("~", _AUDIT): label for name, label in names.items()})
+    for title, names in _FIGURES.items()
 )
 _TONES: Final = {"critical": "bad", "warning": "warn", "healthy": "ok"}
 
@@ -68,7 +94,10 @@ async def dashboard_page(request: Request, visitor: Visiting, days: Days = 7) ->
     return page(
         request,
         "dashboard.html",
-        groups=[(title, [_figure(name, found[name], trends) for name in names]) for title, names in _GROUPS],
+        groups=[
+            (title, [_figure(name, label, found[name], trends) for name, label in names.items()])
+            for title, names in _GROUPS
+        ],
         found=found,
         down=[name for name, state in found["sources"].items() if state != "ok"],
         connectors=connectors,
@@ -85,7 +114,7 @@ async def series(request: Request, visitor: Visiting, days: Days = 7) -> Respons
     return Response(orjson.dumps(document), media_type="application/json")
 
 
-async def _trends(session: Session, counts: Counts, days: int) -> dict[str, tuple[int, int]]:
+async def _trends(session: Session, counts: Counts, days: int) -> dict[str, tuple[Counted, Counted]]:
     """Per figure that counts records of a kind: how many came in the last `days`, and in as many before."""
     now = datetime.now(UTC)
     stretches = buckets(days, now)
@@ -102,8 +131,7 @@ async def _trends(session: Session, counts: Counts, days: int) -> dict[str, tupl
     return {name: (one[1], one[0]) for name, one in zip(wanted, found, strict=True) if one is not None}
 
 
-def _figure(name: str, value: Any, trends: dict[str, tuple[int, int]]) -> dict[str, Any]:
-    label = name.removeprefix(_AUDIT).removesuffix("_count").replace("_", " ")
+def _figure(name: str, label: str, value: Any, trends: dict[str, tuple[Counted, Counted]]) -> dict[str, Any]:
     text = (
         "not known"
         if value is None

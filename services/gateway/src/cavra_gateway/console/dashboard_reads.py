@@ -7,7 +7,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from cavra.delivery.v1 import delivery_pb2
 from cavra.evidence.v1 import evidence_pb2 as pb
@@ -47,23 +47,31 @@ SERIES: Final[dict[str, tuple[str, Filters]]] = {
 """Name -> the log and the filters whose records are counted over time."""
 
 
+class Counted(NamedTuple):
+    """How many records a stretch has."""
+
+    records: int
+    more: bool
+    """Whether there are more than were counted."""
+
+
 class Counts:
     """Counts of stretches that are over, kept."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[tuple[str, Filters, Bucket], int] = OrderedDict()
+        self._kept: OrderedDict[tuple[str, Filters, Bucket], Counted] = OrderedDict()
         self._room = asyncio.Semaphore(_AT_ONCE)
 
     async def series(
         self, session: Session, service: str, filters: Filters, stretches: Sequence[Bucket], now: datetime
-    ) -> list[int] | None:
-        """Records of each stretch; None when the service could not be asked. Beyond 10,000 in one it is 10,000."""
+    ) -> list[Counted] | None:
+        """Records of each stretch; None when the service could not be asked."""
         found = await asyncio.gather(*(self._count(session, service, filters, one, now) for one in stretches))
         return None if None in found else [one for one in found if one is not None]
 
     async def _count(
         self, session: Session, service: str, filters: Filters, stretch: Bucket, now: datetime
-    ) -> int | None:
+    ) -> Counted | None:
         key = (service, filters, stretch)
         if key in self._kept:
             return self._kept[key]
@@ -79,11 +87,16 @@ class Counts:
             answer = await session.read(session.services.logs[service].ListRecords, request)
         if answer is None:
             return None
+        counted = _counted(answer)
         if stretch.end + _SETTLED < now:
-            self._kept[key] = answer.total
+            self._kept[key] = counted
             if len(self._kept) > _MOST_KEPT:
                 self._kept.popitem(last=False)
-        return int(answer.total)
+        return counted
+
+
+def _counted(answer: Any) -> Counted:
+    return Counted(answer.total, answer.total_relation != pb.TOTAL_RELATION_EXACT)
 
 
 async def read_series(session: Session, counts: Counts, days: int) -> Json:
@@ -106,22 +119,31 @@ async def read_series(session: Session, counts: Counts, days: int) -> Json:
     return {
         "days": days,
         "at": [int(one.start.timestamp()) for one in stretches],
-        "series": counted,
+        "series": {name: found and [one.records for one in found] for name, found in counted.items()},
+        "more": {name: found and [one.more for one in found] for name, found in counted.items()},
         "success_rate": _rates(counted),
         "providers": None if deliveries is None else by_provider(deliveries["items"]),
         "providers_of": None
         if deliveries is None
-        else {"looked_at": len(deliveries["items"]), "total": deliveries["total"]},
+        else {
+            "looked_at": len(deliveries["items"]),
+            "total": deliveries["total"],
+            "more": deliveries["more"],
+        },
         "closings": await _closings(session, closures),
         "open_recoveries": recoveries,
     }
 
 
-def _rates(counted: Mapping[str, list[int] | None]) -> list[float | None] | None:
+def _rates(counted: Mapping[str, list[Counted] | None]) -> list[float | None] | None:
+    """Of a stretch that has more than were counted nobody knows."""
     good, bad = counted["deliveries_delivered"], counted["deliveries_failed"]
     if good is None or bad is None:
         return None
-    return [rate(*pair) for pair in zip(good, bad, strict=True)]
+    return [
+        None if one.more or other.more else rate(one.records, other.records)
+        for one, other in zip(good, bad, strict=True)
+    ]
 
 
 async def _newest(session: Session, service: str, filters: Mapping[str, str], since: datetime) -> Json | None:
@@ -134,7 +156,8 @@ async def _newest(session: Session, service: str, filters: Mapping[str, str], si
     answer = await session.read(session.services.logs[service].ListRecords, request)
     if answer is None:
         return None
-    return {"items": [envelope(record) for record in answer.records], "total": answer.total}
+    total, more = _counted(answer)
+    return {"items": [envelope(record) for record in answer.records], "total": total, "more": more}
 
 
 async def _closings(session: Session, closures: Json | None) -> Json | None:
@@ -149,7 +172,13 @@ async def _closings(session: Session, closures: Json | None) -> Json | None:
             return None
         playbooks = {record.id: envelope(record) for record in answer.records}
     found = closings(closures["items"], playbooks)
-    return {"items": found, "median_hours": middle([one["hours"] for one in found])}
+    return {
+        "items": found,
+        "median_hours": middle([one["hours"] for one in found]),
+        "looked_at": len(closures["items"]),
+        "total": closures["total"],
+        "more": closures["more"],
+    }
 
 
 async def _recoveries(session: Session, now: datetime) -> Json | None:

@@ -8,12 +8,19 @@ const number = new Intl.NumberFormat();
 const share = new Intl.NumberFormat(undefined, { style: "percent", maximumFractionDigits: 1 });
 const moment = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
 const duration = (hours) => (hours >= 48 ? `${number.format(Math.round(hours / 2.4) / 10)} days` : hours >= 1 ? `${number.format(Math.round(hours * 10) / 10)} hours` : hours * 60 >= 1 ? `${Math.round(hours * 60)} minutes` : `${Math.round(hours * 3600)} seconds`);
-const say = (value) => (value === null ? "none" : number.format(value));
+const say = (value, more) => (value === null ? "none" : number.format(value) + (more ? "+" : ""));
+const day = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric" });
+const hour = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
+const HEIGHT = 230;
+const WHOLE = [1, 2, 5].flatMap((step) => [1, 10, 100, 1e3, 1e4, 1e5, 1e6].map((by) => step * by)).sort((one, other) => one - other);
 
-function axes(format) {
+// What stands at the axes: the unit beside the upright one, days or hours of the reader's zone below.
+function axes(unit, format) {
   const line = { stroke: colour("--line"), width: 1 };
   const axis = { stroke: colour("--muted"), grid: line, ticks: line };
-  return [axis, { ...axis, size: 56, values: format ? (_, ticks) => ticks.map(format) : undefined }];
+  const times = (_, ticks, __, ___, apart) => ticks.map((at) => (apart < 86400 ? hour : day).format(at * 1000));
+  const upright = { ...axis, size: 58, label: unit, labelSize: 22, labelGap: 0, labelFont: "12px system-ui, sans-serif" };
+  return [{ ...axis, values: times, space: 64 }, { ...upright, ...(format ? { values: (_, ticks) => ticks.map(format) } : { incrs: WHOLE }) }];
 }
 
 function shown(id, columns, rows, note) {
@@ -32,62 +39,101 @@ function shown(id, columns, rows, note) {
   document.getElementById(`${id}-sum`).textContent = note;
 }
 
-function draw(id, data, options) {
+// `data` is null when a service is down, and empty when there is nothing to draw.
+function draw(id, data, empty, options) {
   const element = document.getElementById(id);
   plots.get(id)?.destroy();
   plots.delete(id);
-  if (!data) {
-    element.textContent = "Not known: a service is down.";
+  element.classList.toggle("empty", !data?.length);
+  if (!data?.length) {
+    element.textContent = data ? empty : "Not known: a service is down.";
     return;
   }
   element.textContent = "";
-  const size = { width: element.clientWidth, height: 220 };
-  plots.set(id, new uPlot({ ...size, cursor: { points: { size: 6 } }, ...options }, data, element));
+  plots.set(id, new uPlot({ width: element.clientWidth, height: HEIGHT, cursor: { points: { size: 6 } }, ...options }, data, element));
 }
 
-const line = (label, name) => ({ label, stroke: colour(name), fill: `color-mix(in srgb, ${colour(name)} 12%, transparent)`, width: 2, points: { show: true, size: 5 } });
-const bar = (label, name, align) => ({ label, stroke: colour(name), fill: colour(name), paths: uPlot.paths.bars({ size: [0.38, 40], align }), points: { show: false } });
-const whole = { range: (_, low, high) => [0, Math.max(1, high * 1.1)] };
+// The legend's value under the pointer; nothing while it is elsewhere.
+const under = (text) => (_, __, ___, at) => (at === null || at === undefined ? "" : text(at));
+const from = (found) => ({ label: "from", value: under((at) => moment.format(found.at[at] * 1000)) });
+const bar = (label, name, text, width, align) => ({ label, value: under(text), stroke: colour(name), fill: colour(name), width: 0, paths: uPlot.paths.bars({ size: width, align }), points: { show: false } });
+const counts = { range: (_, low, high) => [0, Math.max(1, high * 1.08)] };
+const over = (found) => ({ range: () => [found.at[0], 2 * found.at.at(-1) - found.at.at(-2)] });
 
-function overTime(id, found, names, format) {
-  const lists = names.map(([, key]) => (key === "success_rate" ? found.success_rate : found.series[key]));
-  const down = lists.some((list) => list === null);
-  draw(id, down ? null : [found.at, ...lists], {
-    axes: axes(format),
-    scales: { y: format ? { range: [0, 1.02] } : whole },
-    series: [{ label: "from", value: (_, at) => (at === null ? "" : moment.format(at * 1000)) }, ...names.map(([label, , name]) => ({ ...line(label, name), value: (_, value) => (value === null ? "none" : format ? format(value) : number.format(value)) }))],
+function perStretch(id, found, unit, empty, names) {
+  const lists = names.map(([, key]) => found.series[key]);
+  if (lists.some((list) => list === null)) {
+    draw(id, null);
+    return shown(id, [], [], "");
+  }
+  const text = (which) => (at) => say(lists[which][at], found.more[names[which][1]][at]);
+  // Stacked: each bar stands on those after it, which are drawn over it.
+  const stacked = lists.map((_, first) => found.at.map((__, at) => lists.slice(first).reduce((sum, list) => sum + list[at], 0)));
+  const some = lists.some((list) => list.some((one) => one > 0));
+  draw(id, some ? [found.at, ...stacked] : [], empty, {
+    axes: axes(unit),
+    scales: { x: over(found), y: counts },
+    series: [from(found), ...names.map(([label, , name], which) => bar(label, name, text(which), [0.8, 60], 1))],
   });
-  if (down) return shown(id, [], [], "");
-  const sums = names.map(([label, key], at) => (key === "success_rate" ? "" : `${say(lists[at].reduce((sum, one) => sum + one, 0))} ${label}`));
-  shown(id, ["From", ...names.map(([label]) => label)], found.at.map((at, row) => [moment.format(at * 1000), ...lists.map((list) => (list[row] === null ? "none" : format ? format(list[row]) : number.format(list[row])))]), sums.filter(Boolean).join(", "));
+  const sums = names.map(([label, key], which) => `${say(lists[which].reduce((sum, one) => sum + one, 0), found.more[key].includes(true))} ${label}`);
+  shown(id, ["From", ...names.map(([label]) => label)], found.at.map((at, row) => [moment.format(at * 1000), ...lists.map((_, which) => text(which)(row))]), sums.join(", "));
 }
 
-function overNames(id, names, lists, columns, rows, note) {
-  const data = names && [names.map((_, at) => at), ...lists.map(({ values }) => values)];
-  const [x, y] = axes();
-  draw(id, names && names.length ? data : names && [[0], ...lists.map(() => [null])], {
-    axes: [{ ...x, splits: () => (names ?? []).map((_, at) => at), values: () => names ?? [], grid: { show: false } }, y],
-    scales: { x: { time: false, range: [-0.6, Math.max(0.6, (names?.length ?? 1) - 0.4)] }, y: whole },
-    series: [{ label: "", value: (_, at) => names?.[at] ?? "" }, ...lists.map(({ label, name }, at) => bar(label, name, lists.length === 1 ? 0 : at === 0 ? -1 : 1))],
+function rates(id, found, empty) {
+  const list = found.success_rate;
+  if (list === null) {
+    draw(id, null);
+    return shown(id, [], [], "");
+  }
+  const text = (at) => (list[at] === null ? "none" : share.format(list[at]));
+  const half = (found.at[1] - found.at[0]) / 2;
+  const line = { label: "success rate", value: under(text), stroke: colour("--accent"), width: 2, spanGaps: true, points: { show: true, size: 7, fill: colour("--accent") } };
+  draw(id, list.some((one) => one !== null) ? [found.at.map((at) => at + half), list] : [], empty, {
+    axes: axes("of deliveries", (value) => share.format(value)),
+    scales: { x: over(found), y: { range: [0, 1.02] } },
+    series: [from(found), line],
+  });
+  shown(id, ["From", "success rate"], found.at.map((at, row) => [moment.format(at * 1000), text(row)]), "");
+}
+
+// A name is broken in its middle, so that two fit beside each other on a phone.
+function broken(name) {
+  const words = name.split(" ");
+  const middle = Math.ceil(words.length / 2);
+  return [words.slice(0, middle).join(" "), words.slice(middle).join(" ")].filter(Boolean).join("\n");
+}
+
+function perName(id, names, unit, empty, lists, columns, rows, note) {
+  const [x, y] = axes(unit);
+  const slanted = (names?.length ?? 0) > 6 ? { rotate: -50, size: 90 } : { size: 46 };
+  const some = names?.length && lists.some(({ values }) => values.some((one) => one > 0));
+  draw(id, names && (some ? [names.map((_, at) => at), ...lists.map(({ values }) => values)] : []), empty, {
+    axes: [{ ...x, ...slanted, space: 1, splits: () => names.map((_, at) => at), values: () => names.map(broken), grid: { show: false } }, y],
+    scales: { x: { time: false, range: [-0.6, Math.max(0.6, (names?.length ?? 1) - 0.4)] }, y: counts },
+    series: [{ label: "of", value: under((at) => names[at]) }, ...lists.map(({ label, name, values }, at) => bar(label, name, (where) => say(values[where]), [0.38, 40], lists.length === 1 ? 0 : at === 0 ? -1 : 1))],
   });
   shown(id, columns, rows, note);
 }
 
 function everything(found) {
-  overTime("deliveries", found, [["delivered", "deliveries_delivered", "--ok"], ["failed", "deliveries_failed", "--bad"]]);
-  overTime("executions", found, [["delivered", "executions_delivered", "--ok"], ["failed", "executions_failed", "--bad"], ["skipped", "executions_skipped", "--muted"], ["unknown", "executions_unknown", "--warn"]]);
-  overTime("rate", found, [["success rate", "success_rate", "--accent"]], (value) => share.format(value));
+  const stretch = `in these ${place.dataset.stretch}`;
+  perStretch("deliveries", found, "deliveries", `Nothing was sent ${stretch}.`, [["delivered", "deliveries_delivered", "--ok"], ["failed", "deliveries_failed", "--bad"]]);
+  perStretch("executions", found, "executions", `No approved retry was run ${stretch}.`, [["delivered", "executions_delivered", "--ok"], ["failed", "executions_failed", "--bad"], ["skipped", "executions_skipped", "--line-strong"], ["unknown", "executions_unknown", "--warn"]]);
+  rates("rate", found, `Nothing was sent ${stretch}, so there is no rate.`);
   const { providers, providers_of: of, closings, open_recoveries: open } = found;
-  overNames("failures", providers && providers.map((one) => one.provider), [{ label: "delivered", name: "--ok", values: providers?.map((one) => one.delivered) }, { label: "failed", name: "--bad", values: providers?.map((one) => one.failed) }],
+  perName("failures", providers && providers.map((one) => one.provider), "sends", `Nothing was sent ${stretch}.`, [{ label: "delivered", name: "--ok", values: providers?.map((one) => one.delivered) }, { label: "failed", name: "--bad", values: providers?.map((one) => one.failed) }],
     ["Provider", "Delivered", "Failed", "Success rate", "Reasons"], (providers ?? []).map((one) => [one.provider, say(one.delivered), say(one.failed), one.rate === null ? "none" : share.format(one.rate), Object.entries(one.reasons).map(([why, times]) => `${why} (${say(times)})`).join(", ")]),
-    of ? `Of the newest ${say(of.looked_at)} of ${say(of.total)} sends.` : "");
-  draw("closings", closings && (closings.items.length ? [closings.items.map((one) => one.at), closings.items.map((one) => one.hours)] : [found.at, found.at.map(() => null)]), {
-    axes: axes(),
-    scales: { x: { range: () => [found.at[0], Date.now() / 1000] }, y: whole },
-    series: [{ label: "closed", value: (_, at) => (at === null ? "" : moment.format(at * 1000)) }, { label: "hours", stroke: colour("--accent"), paths: () => null, points: { show: true, size: 8, fill: colour("--accent") } }],
+    of && of.total ? `Of the newest ${say(of.looked_at)} of ${say(of.total, of.more)} sends.` : "");
+  const items = closings?.items ?? [];
+  draw("closings", closings && (items.length ? [items.map((one) => one.at), items.map((one) => one.hours)] : []), `No recovery was closed ${stretch}.`, {
+    axes: axes("hours", (value) => number.format(value)),
+    scales: { x: { range: () => [found.at[0], Date.now() / 1000] }, y: { range: (_, low, high) => [0, Math.max(0.1, high * 1.1)] } },
+    series: [{ label: "closed", value: under((at) => moment.format(items[at].at * 1000)) }, { label: "after", value: under((at) => `${duration(items[at].hours)}, ${items[at].provider}`), stroke: colour("--accent"), paths: () => null, points: { show: true, size: 8, fill: colour("--accent") } }],
   });
-  shown("closings", ["Closed", "Provider", "After"], (closings?.items ?? []).map((one) => [moment.format(one.at * 1000), one.provider, duration(one.hours)]), closings && closings.median_hours !== null ? `Median: ${duration(closings.median_hours)}.` : "");
-  overNames("ages", open && Object.keys(open.ages), [{ label: "open", name: "--warn", values: open && Object.values(open.ages) }], ["Age", "Open"], Object.entries(open?.ages ?? {}).map(([age, count]) => [age, say(count)]), open ? `${open.more ? "at least " : ""}${say(open.count)} open.` : "");
+  const median = closings && closings.median_hours !== null ? `Median: ${duration(closings.median_hours)}.` : "";
+  const part = closings && closings.total > closings.looked_at ? ` Of the newest ${say(closings.looked_at)} of ${say(closings.total, closings.more)} closures.` : "";
+  shown("closings", ["Closed", "Provider", "After"], items.map((one) => [moment.format(one.at * 1000), one.provider, duration(one.hours)]), median + part);
+  perName("ages", open && Object.keys(open.ages), "recoveries", "No recovery is open.", [{ label: "open", name: "--warn", values: open && Object.values(open.ages) }], ["Age", "Open"], Object.entries(open?.ages ?? {}).map(([age, count]) => [age, say(count, open.more)]), open ? `${say(open.count, open.more)} open.` : "");
   place.dataset.drawn = String(Number(place.dataset.drawn ?? 0) + 1);
 }
 
@@ -120,5 +166,5 @@ document.addEventListener("cavra:changed", read);
 document.addEventListener("visibilitychange", () => { if (again) read(); });
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => latest && everything(latest));
 new MutationObserver(() => latest && everything(latest)).observe(document.documentElement, { attributeFilter: ["data-theme"] });
-new ResizeObserver(() => { for (const [id, plot] of plots) plot.setSize({ width: document.getElementById(id).clientWidth, height: 220 }); }).observe(place);
+new ResizeObserver(() => { for (const [id, plot] of plots) plot.setSize({ width: document.getElementById(id).clientWidth, height: HEIGHT }); }).observe(place);
 read();
