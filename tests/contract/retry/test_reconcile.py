@@ -43,6 +43,7 @@ async def test_an_outcome_lost_with_the_process_is_recorded_at_the_next_start(op
         await retry.fail()
         await retry.approved()
         await retry.run()
+    look_soon(retry)
     async with retry.running():
         execution = await retry.next_execution()
     assert execution["execution_status"] == "delivered"
@@ -127,6 +128,7 @@ async def test_a_claim_whose_rows_were_forged_keeps_no_other_waiting(opened: Any
             await retry.decide(approval, provider=provider)
         await retry.run()
     Forger(retry.settings, "retry").sql(f"UPDATE executions SET {forged} WHERE provider = 'chat'")
+    look_soon(retry)
     async with retry.running():
         record = (await retry.next_execution())["retry_execution_record"]
         assert (record["provider"], record["skipped"]) == ("hook", "fenced"), "the one that was never sent"
@@ -139,6 +141,19 @@ async def test_what_another_process_claimed_is_settled_by_the_second_look_that_s
         await retry.fail()
         await retry.approved()
         await look()
+        await retry.run()
+        await look()
+        assert await retry.raw(metadata_kind=BY_NOUN["execution_record"].kind) == []
+        await look()
+        assert len(await retry.raw(metadata_kind=BY_NOUN["execution_record"].kind)) == 1
+
+
+async def test_a_process_that_starts_leaves_its_sibling_what_it_has_just_claimed(opened: Any) -> None:
+    retry = await opened()
+    retry.fake.lose_answers = True
+    async with retry.running(), looking(retry) as look:
+        await retry.fail()
+        await retry.approved()
         await retry.run()
         await look()
         assert await retry.raw(metadata_kind=BY_NOUN["execution_record"].kind) == []
@@ -161,6 +176,11 @@ async def test_two_looks_fall_into_every_interval(monkeypatch: pytest.MonkeyPatc
     with pytest.raises(asyncio.CancelledError):
         await keep_reconciling([job], 15.0)
     assert looks == [7.5] * 4
+
+
+def look_soon(retry: Any) -> None:
+    """From the next start on."""
+    retry.settings = retry.settings.model_copy(update={"reconcile_interval_seconds": 0.05})
 
 
 @asynccontextmanager

@@ -87,8 +87,8 @@ class Executor:
         self._keys = keys
         self._clock = clock
         self._under_way: set[str] = set()
-        self._seen: set[str] | None = None
-        """Claims without an outcome at the last look for them; None before the first."""
+        self._seen: set[str] = set()
+        """Claims without an outcome at the last look for them."""
         self._chosen: set[str] = set()
         """Items that a live run of this process has chosen and not yet claimed: runs at the same time choose among the others."""
         self._released = asyncio.Event()
@@ -343,15 +343,15 @@ class Executor:
     async def reconcile(self) -> None:
         """Settle the claims that have no outcome and are not under way here.
 
-        The first look settles them all: what this process left behind when it died. Later ones settle what the look before saw already,
-        because another process of this service may just have claimed the rest and be about to send it.
+        A look settles what the look before saw already: another process of this service may just have claimed the rest and be about to
+        send it. That holds for the first look, too: who has just started can't tell what it left behind from what its sibling does.
         """
         claims = {
             claim.execution_id: claim
             for claim in await item_rows.claims_without_outcome(self._store)
             if claim.execution_id not in self._under_way
         }
-        due = [one for one in claims if self._seen is None or one in self._seen]
+        due = [one for one in claims if one in self._seen]
         self._seen = set(claims)
         if due:
             async for sent in self._delivery.settle(due):
