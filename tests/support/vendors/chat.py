@@ -74,7 +74,7 @@ class SlackMethod(VendorServer):
 
     kind = "slack"
     secrets: ClassVar = {"T_SLACK_TOKEN": "-".join(("xoxb", "made", "for", "this", "test"))}
-    malformed = Reply(200, b"ok?")
+    malformed = Reply(200, b"ok")
     rejected = Reply(200, {"ok": False, "error": "channel_not_found"})
     refused = Reply(200, {"ok": False, "error": "invalid_auth"})
     reference = "C123ABC456/p1503435956000247"
@@ -149,9 +149,18 @@ class EventsApi(VendorServer):
     kind = "pagerduty"
     secrets: ClassVar = {"T_PD_KEY": "R01MADE0FOR0THIS0TEST0000000XY12"}
     malformed = Reply(202, {"status": "throttle event"})
-    rejected = Reply(400, {"status": "invalid event", "message": "Event object is invalid", "errors": ["x"]})
-    refused = Reply(400, {"status": "invalid event", "message": "bad", "errors": ["invalid routing key"]})
-    refused_as = "rejected"
+    rejected = Reply(
+        400,
+        {
+            "status": "invalid event",
+            "message": "Event object is invalid",
+            "errors": ["'payload.severity' is invalid"],
+        },
+    )
+    refused = Reply(
+        400,
+        {"status": "invalid event", "message": "Event object is invalid", "errors": ["Invalid routing key"]},
+    )
     reference = "msg-1"
 
     def entry(self) -> dict[str, Any]:

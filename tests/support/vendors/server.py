@@ -82,8 +82,6 @@ class VendorServer:
 
     refused: ClassVar[Reply] = Reply(401, {"error": "unauthorized"})
     """How a wrong credential is answered."""
-    refused_as: ClassVar = "auth"
-    """The reason that this is recorded by."""
     limited: ClassVar[Reply] = Reply(429, b"slow down", (("retry-after", "0"),))
 
     def answer(self, asked: Asked) -> Reply:

@@ -112,7 +112,7 @@ async def test_a_wrong_credential_is_told_apart_from_a_message_that_is_not_wante
         secret = server.secrets[name]
         monkeypatch.setenv(name, value.replace(secret, secret[:-4] + secret[-4:][::-1].swapcase()))
     wrong = await told(connector)
-    assert (wrong.reason, wrong.again, wrong.may_have_arrived) == (server.refused_as, False, False)
+    assert (wrong.reason, wrong.again, wrong.may_have_arrived) == ("auth", False, False)
     server.script = [server.rejected]
     connect(server)
     unwanted = await told(connector)
@@ -142,6 +142,19 @@ async def test_a_success_that_is_none_of_the_vendors_leaves_open_whether_it_took
         answer = await told(connector)
         assert (answer.reason, answer.may_have_arrived, answer.again) == ("response_invalid", True, False)
         assert answer.external_ref == ""
+
+
+async def test_what_may_be_there_is_sent_again_to_a_vendor_that_takes_it_once_alone(
+    server: VendorServer, connect: Connect
+) -> None:
+    if server.malformed is None:
+        return
+    connector = connect(server)
+    server.script = [server.malformed]
+    message = Message(MESSAGE_ID, connector.render(audit(), MESSAGE_ID))
+    answer, tries = await send(connector, connector.destination(), message, Limits(1, 5.0))
+    once = server.kind == "pagerduty"
+    assert (answer.delivered, answer.may_have_arrived, tries) == (once, not once, 2 if once else 1)
 
 
 async def test_who_does_not_answer_in_time_may_have_the_message(
@@ -221,6 +234,26 @@ async def test_an_error_of_slacks_method_is_told_by_its_name(
         server.script = [Reply(200, {"ok": False, "error": error})]
         answer = await told(connect(server))
         assert (answer.reason, answer.may_have_arrived) == (reason, may_have_arrived)
+
+
+@pytest.mark.parametrize(
+    ("errors", "reason"),
+    [
+        (["Invalid routing key"], "auth"),
+        (["Length of 'routing_key' is incorrect (should be 32 characters)"], "auth"),
+        (["'payload.summary' is missing or blank"], "rejected"),
+        ([], "rejected"),
+        (None, "rejected"),
+    ],
+)
+async def test_pagerduty_says_in_words_alone_that_a_routing_key_is_wrong(
+    errors: Any, reason: str, connect: Connect
+) -> None:
+    server = VENDORS["pagerduty"]()
+    async with server.start():
+        server.script = [Reply(400, {"status": "invalid event", "errors": errors})]
+        answer = await told(connect(server))
+        assert (answer.reason, answer.again, answer.may_have_arrived) == (reason, False, False)
 
 
 async def test_a_reference_of_another_form_is_not_taken_over(connect: Connect) -> None:

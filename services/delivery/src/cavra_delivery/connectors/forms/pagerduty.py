@@ -17,6 +17,8 @@ from cavra_delivery.connectors.summary import summary_of
 
 _SEVERITY: Final = {"healthy": "info", "warning": "warning", "critical": "critical"}
 _ROUTING_KEY = re.compile(r"[A-Za-z0-9]{32}")
+_KEY_REFUSED = re.compile(r"routing[ _]key", re.IGNORECASE)
+"""In an error of PagerDuty's, which has no status of its own for a wrong key, and no code."""
 
 
 class PagerDuty(Form):
@@ -62,11 +64,12 @@ class PagerDuty(Form):
         return replace(there, identity={**there.identity, "recipient": key}, seal=seal)
 
     def judge(self, response: Response, message_id: str) -> Answer:
-        """See `Form.judge`. 202 with `success` and the key that the alert goes by."""
-        answer = by_status(response)
+        """See `Form.judge`. 202 with `success` and the key that the alert goes by; 400 for a wrong routing key too, which its errors say."""
+        answer, content = by_status(response), document(response)
+        if response.status == 400 and _KEY_REFUSED.search(str(content.get("errors"))):
+            return replace(answer, reason="auth")
         if not answer.delivered:
             return answer
-        content = document(response)
         if response.status != 202 or content.get("status") != "success":
             return unclear(response)
         own = content.get("dedup_key") == message_id
