@@ -64,7 +64,7 @@ class PagerDuty(Form):
         return replace(there, identity={**there.identity, "recipient": key}, seal=seal)
 
     def judge(self, response: Response, message_id: str) -> Answer:
-        """See `Form.judge`. 202 with `success` and the key that the alert goes by; 400 for a wrong routing key too, which its errors say."""
+        """See `Form.judge`. 202 with `success` and the alert's key; 400 with an error that names it for a wrong routing key."""
         answer, content = by_status(response), document(response)
         if response.status == 400 and _KEY_REFUSED.search(str(content.get("errors"))):
             return replace(answer, reason="auth")
