@@ -3,6 +3,7 @@
 import asyncio
 import shutil
 import sqlite3
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 from cavra_service import checkpoints as module
 from cavra_service.checkpoints import Checkpoints, LogRefused, Signed
+from cavra_service.files import write_private
 from cavra_service.store.protocol import Commit
 from cavra_service.store.sqlite import SqliteStore
 from cavra_verify.merkle import Frontier
@@ -232,3 +234,49 @@ async def test_callers_at_once_get_a_checkpoint_of_all_that_was_committed(log: L
 
         for index, frontier in await asyncio.gather(*(one() for _ in range(20))):
             assert frontier.size > index
+
+
+async def test_of_two_processes_on_one_store_the_slower_takes_nothing_back(
+    log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One is held right before it writes a checkpoint of 6; the other has 100 to sign by then."""
+    entered, go_on = threading.Event(), threading.Event()
+
+    def slow(path: Path, data: bytes) -> None:
+        entered.set()
+        assert go_on.wait(20)
+        write_private(path, data)
+
+    await log.grow(5)
+    async with log.running() as (_, slower), log.running() as (store, faster):
+        await append(store, 1)
+        monkeypatch.setattr(module, "write_private", slow)
+        late = asyncio.create_task(slower.fresh())
+        assert await asyncio.to_thread(entered.wait, 20)
+        monkeypatch.setattr(module, "write_private", write_private)
+        await store.commit(Commit([draft() for _ in range(94)]))
+        signing = asyncio.create_task(faster.fresh())
+        await asyncio.wait([signing], timeout=0.2)
+        assert log.outside().size == 5, "it did not wait for the one that compares and writes"
+        go_on.set()
+        await late
+        assert (await signing).frontier.size == log.outside().size == 100
+        assert (await slower.fresh()).frontier.size == 100
+
+
+async def test_a_running_log_signs_nothing_once_the_file_is_ahead_of_its_store_or_beside_it(log: Log) -> None:
+    """As it is when two processes that share the file were given stores of their own."""
+    await log.grow(5)
+    back_up = log.store_path.with_suffix(".old")
+    shutil.copy(log.store_path, back_up)
+    apart = Log(log.file.parent.parent / "apart")
+    apart.file, apart.store_path = log.file, back_up
+    async with apart.running() as (other, behind):
+        await log.grow(4)
+        await append(other, 1)
+        with pytest.raises(LogRefused, match="it holds 6 records"):
+            await behind.fresh()
+        await append(other, 4)
+        with pytest.raises(LogRefused, match="the root at that size is another"):
+            await behind.fresh()
+    assert log.outside().size == 9

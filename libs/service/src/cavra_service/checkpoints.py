@@ -1,8 +1,10 @@
 """Signed checkpoints of a log: one soon after each append, kept in the store and outside it, and none that does not extend the last."""
 
 import asyncio
-from collections.abc import Sequence
-from contextlib import suppress
+import fcntl
+import os
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
 from contextvars import Context
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,18 +66,23 @@ class Checkpoints:
 
     async def resume(self) -> None:
         """Check the store against the last checkpoint, and sign one of what it holds. Raises LogRefused."""
-        kept = await asyncio.to_thread(self._kept)
-        head = await tree.frontier(self._store)
-        if kept is None and await self._store.row("checkpoint") is not None:
-            raise LogRefused(self._lost(), "checkpoint_missing")
-        if kept is not None and kept.size > head.size:
-            raise LogRefused(self._older(kept, head.size), "older", kept)
-        try:
-            self._last = Signed(await self._extended(kept, head), "")
-        except tree.TreeBroken as error:
-            message = self._rewritten(kept.size if kept else 0, str(error))
-            raise LogRefused(message, "rewritten", kept) from None
+        async with self._alone():
+            kept = await asyncio.to_thread(self._kept)
+            head = await tree.frontier(self._store)
+            if kept is None and await self._store.row("checkpoint") is not None:
+                raise LogRefused(self._lost(), "checkpoint_missing")
+            self._check_newer(kept, head)
+            try:
+                self._last = Signed(await self._extended(kept, head), "")
+            except tree.TreeBroken as error:
+                message = self._rewritten(kept.size if kept else 0, str(error))
+                raise LogRefused(message, "rewritten", kept) from None
         await self.fresh()
+
+    async def start_over(self) -> None:
+        """Sign what the store holds, whatever the file says: for who has accepted the loss. Raises as `fresh`."""
+        async with self._one_at_a_time, self._alone():
+            await self._sign(await tree.frontier(self._store), None)
 
     @property
     def published(self) -> Signed:
@@ -117,22 +124,48 @@ class Checkpoints:
 
     async def _make(self) -> None:
         async with self._one_at_a_time:
-            head, last = await tree.frontier(self._store), self._last
-            if head == last.frontier and last.note:
+            if await tree.frontier(self._store) == self._last.frontier and self._last.note:
                 return
-            try:
-                grown = await tree.grown(self._store, last.frontier, head.size)
-            except tree.TreeBroken as error:
-                raise LogRefused(self._rewritten(last.frontier.size, str(error))) from None
-            if grown != head:
-                raise LogRefused(self._rewritten(last.frontier.size, "the head is not that of its records"))
-            made = Checkpoint(self._store.origin, head.size, head.root())
-            note = sign_checkpoint(made, self._store.signer)
-            # Outside first: whatever the store says of checkpoints, this file has seen.
-            await asyncio.to_thread(write_private, self._path, note.encode())
-            row = {"size": made.size, "root": made.root, "note": note}
-            await self._store.commit(Commit(statements=[Statement("set_checkpoint", row)]))
-            self._last = Signed(head, note)
+            async with self._alone():
+                # Read after the lock is had: what another process signed before, this store held then.
+                head, kept = await tree.frontier(self._store), await asyncio.to_thread(self._kept)
+                self._check_newer(kept, head)
+                await self._sign(head, kept)
+
+    async def _sign(self, head: Frontier, kept: Checkpoint | None) -> None:
+        """Sign `head`, which has to extend what was signed last, here and, as the file says, by another process."""
+        past = self._last.frontier
+        try:
+            if kept is not None and kept.size > past.size:
+                past = await tree.grown(self._store, past, kept.size)
+                if past.root() != kept.root:
+                    raise tree.TreeBroken("the root at that size is another")
+            if await tree.grown(self._store, past, head.size) != head:
+                raise tree.TreeBroken("the head is not that of its records")
+        except tree.TreeBroken as error:
+            raise LogRefused(self._rewritten(past.size, str(error))) from None
+        made = Checkpoint(self._store.origin, head.size, head.root())
+        note = sign_checkpoint(made, self._store.signer)
+        # Outside first: whatever the store says of checkpoints, this file has seen.
+        await asyncio.to_thread(write_private, self._path, note.encode())
+        row = {"size": made.size, "root": made.root, "note": note}
+        await self._store.commit(Commit(statements=[Statement("set_checkpoint", row)]))
+        self._last = Signed(head, note)
+
+    @asynccontextmanager
+    async def _alone(self) -> AsyncIterator[None]:
+        """The file is nobody else's meanwhile, in whatever process: who compares it with a log and then writes it, takes it forward."""
+        self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        descriptor = os.open(self._path.with_name(f"{self._path.name}.lock"), os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            await asyncio.to_thread(fcntl.flock, descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
+
+    def _check_newer(self, kept: Checkpoint | None, head: Frontier) -> None:
+        if kept is not None and kept.size > head.size:
+            raise LogRefused(self._older(kept, head.size), "older", kept)
 
     async def _extended(self, kept: Checkpoint | None, head: Frontier) -> Frontier:
         """The frontier at the kept checkpoint, if what the store holds leads to its root and from there to the head.

@@ -109,7 +109,7 @@ async def accept_loss(settings: Settings, service: str, reason: str) -> str:
         await store.commit(Commit([Draft(record, service_actor(settings, service))]))
         if path.exists():
             shutil.copy2(path, path.with_name(f"checkpoint.lost-{record.loss_id}"))
-        await Checkpoints(store, path, []).fresh()
+        await Checkpoints(store, path, []).start_over()
     return str(found)
 
 
