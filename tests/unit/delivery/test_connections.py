@@ -15,6 +15,8 @@ from cavra_delivery.connectors.http import HttpSender
 from cavra_delivery.connectors.tries import Limits, send
 from cavra_delivery.connectors.webapi import HttpConnector
 
+from tests.support.receiver import Receiver
+
 TAKEN = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
 
 
@@ -155,13 +157,13 @@ async def test_a_name_that_moves_moves_no_kept_connection_and_is_checked_for_the
         assert (line.connections, len(line.ids), inside.connections) == (1, 3, 0)
 
 
-async def test_connections_to_one_origin_are_bounded_and_nobody_waits_in_vain(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(http, "_MOST_CONNECTIONS", 3)
-    async with Line().open() as line, HttpSender() as sender:
-        hook = connector(sender, line.port)
-        answers = await asyncio.gather(*(post(hook, f"msg-{number}") for number in range(20)))
-        assert all(answer.delivered for answer in answers)
-        assert sorted(line.ids) == sorted(f"msg-{number}" for number in range(20))
-        assert line.connections <= 3
+async def test_no_send_waits_for_those_of_another_connector_at_the_same_host() -> None:
+    async with Receiver() as receiver, HttpSender() as sender:
+        receiver.hold, port = asyncio.Event(), int(receiver.url.rpartition(":")[2])
+        slow, quick = (connector(sender, port) for _ in range(2))
+        held = [asyncio.create_task(post(slow, f"msg-{number}")) for number in range(100)]
+        await receiver.wait_for(100)
+        late = asyncio.create_task(post(quick, "msg-quick"))
+        await receiver.wait_for(101)
+        receiver.hold.set()
+        assert all(answer.delivered for answer in await asyncio.gather(*held, late))

@@ -5,7 +5,6 @@ import errno
 import select
 import socket
 import ssl
-from collections import defaultdict
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -24,8 +23,6 @@ RESPONSE_LIMIT: Final = 64 * 1024
 """Bytes of a response's body that are read."""
 _IDLE_SECONDS: Final = 4.0
 """How long a connection is kept unused: less than receivers commonly do, so that seldom both ends close at the same moment."""
-_MOST_CONNECTIONS: Final = 64
-"""To one origin at the same time; what comes beyond them waits, before its time-out begins."""
 
 AddressInfo = tuple[Any, Any, int, str, Any]
 
@@ -115,14 +112,12 @@ def _sound(kept: Any) -> bool:
 class HttpSender:
     """The two sessions that all HTTP connectors share: one for public addresses alone, one for any.
 
-    Each keeps its connections, bound to the address that was checked as they were opened, for the next requests to the same origin.
+    Each keeps its connections, bound to the address that was checked as they were opened, for the next requests to the same origin. How
+    many there are is bounded by connector, in front of its gate: none waits for what another one sends to the same host.
     """
 
     def __init__(self) -> None:
         self._sessions: dict[bool, aiohttp.ClientSession] = {}
-        self._rooms: defaultdict[str, asyncio.Semaphore] = defaultdict(
-            lambda: asyncio.Semaphore(_MOST_CONNECTIONS)
-        )
 
     async def __aenter__(self) -> Self:
         self._sessions = {private: _session(_guarded(private)) for private in (False, True)}
@@ -138,28 +133,27 @@ class HttpSender:
         limits = aiohttp.ClientTimeout(
             total=timeout, sock_connect=route.connect_seconds, sock_read=route.read_seconds
         )
-        async with self._rooms[f"{url.scheme} {url.raw_authority}"]:
-            while True:
-                this = _Try()
-                _this_try.set(this)
-                try:
-                    way = await _through(url, route) if route.proxy else {}
-                    async with self._sessions[route.private or bool(way)].request(
-                        request.method,
-                        way.pop("url", url),
-                        data=request.body,
-                        headers={**request.headers, **way.pop("headers", {})},
-                        timeout=limits,
-                        allow_redirects=False,
-                        ssl=_trusting(route.ca_file),
-                        **way,
-                    ) as response:
-                        headers = {name.lower(): value for name, value in response.headers.items()}
-                        return Response(response.status, headers, await _beginning(response))
-                except _ConnectionStale:
-                    continue  # It is closed now; the next one is sound, or new.
-                except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-                    raise Unanswered(_reason(error, this.written), this.written) from None
+        while True:
+            this = _Try()
+            _this_try.set(this)
+            try:
+                way = await _through(url, route) if route.proxy else {}
+                async with self._sessions[route.private or bool(way)].request(
+                    request.method,
+                    way.pop("url", url),
+                    data=request.body,
+                    headers={**request.headers, **way.pop("headers", {})},
+                    timeout=limits,
+                    allow_redirects=False,
+                    ssl=_trusting(route.ca_file),
+                    **way,
+                ) as response:
+                    headers = {name.lower(): value for name, value in response.headers.items()}
+                    return Response(response.status, headers, await _beginning(response))
+            except _ConnectionStale:
+                continue  # It is closed now; the next one is sound, or new.
+            except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+                raise Unanswered(_reason(error, this.written), this.written) from None
 
 
 async def _through(url: URL, route: Route) -> dict[str, Any]:
