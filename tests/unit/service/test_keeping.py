@@ -126,6 +126,20 @@ async def test_load_does_not_double_the_records(tmp_path: Path) -> None:
         assert len(await heartbeats(store)) == 1
 
 
+async def test_two_processes_of_a_service_beat_once_between_them(settings: Settings) -> None:
+    stores = [await open_store(settings, RECOVERY, ["cavra_recovery.store"]) for _ in range(2)]
+    clock, actor = Clock(), service_actor(settings, RECOVERY)
+    hearts = [Heartbeat(store, settings, actor, clock) for store in stores]
+    try:
+        for beats in (1, 2):
+            assert sorted(await asyncio.gather(*(heart.beat() for heart in hearts))) == [False, True]
+            assert len(await heartbeats(stores[0])) == beats
+            clock.now += timedelta(seconds=settings.heartbeat_seconds)
+    finally:
+        for store in stores:
+            await store.close()
+
+
 def test_the_root_of_what_is_open_does_not_depend_on_its_order() -> None:
     assert open_root(["b", "a", "c"]) == open_root(["c", "b", "a"])
     assert open_root(["a", "b"]) != open_root(["a"])

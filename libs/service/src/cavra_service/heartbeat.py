@@ -15,7 +15,7 @@ from cavra_verify.merkle import Frontier, leaf_hash
 
 from cavra_service.settings import Settings
 from cavra_service.store import listing
-from cavra_service.store.protocol import Commit, Store, StoreClosed, StoreFailed
+from cavra_service.store.protocol import Commit, Conflict, Statement, Store, StoreClosed, StoreFailed
 
 log = structlog.get_logger()
 
@@ -57,9 +57,9 @@ class Heartbeat:
     async def beat(self) -> bool:
         """Record what is open, if that has changed since the last heartbeat or that one is too long ago; whether it did.
 
-        Never twice within the pause, restarts or not.
+        Never twice within the pause, restarts or not, by however many processes.
         """
-        last = await self._last()
+        at, last = await self._last()
         age = timedelta.max if last is None else self._clock() - moment(last.generated_at)
         late = age >= timedelta(seconds=self._interval)
         state = await self._store.row("log_state")
@@ -82,10 +82,15 @@ class Heartbeat:
             open_count=len(items),
             open_root=root,
         )
-        await self._store.commit(Commit([Draft(record, self._actor)]))
+        newest = Statement("newest_of_kind", {"kind": _KIND.kind, "idx": at}, expect=1)
+        try:
+            await self._store.commit(Commit([Draft(record, self._actor)], [newest]))
+        except Conflict:
+            return False  # Another process of the service beat meanwhile.
         return True
 
-    async def _last(self) -> LogHeartbeat | None:
+    async def _last(self) -> tuple[int, LogHeartbeat | None]:
+        """The newest heartbeat and its index; -1 and None where there is none."""
         term = [("metadata_kind", _KIND.kind)]
         rows, _ = await listing.page(self._store, term, first=0, before=_ALL, limit=1, keys_only=False)
-        return LogHeartbeat.read(bytes(rows[0]["canonical"])) if rows else None
+        return (rows[0]["idx"], LogHeartbeat.read(bytes(rows[0]["canonical"]))) if rows else (-1, None)

@@ -77,6 +77,11 @@ INSERT INTO checkpoints (only_row, size, root, note) VALUES (1, :size, :root, :n
 ON CONFLICT (only_row) DO UPDATE SET size = excluded.size, root = excluded.root, note = excluded.note
 WHERE checkpoints.size <= excluded.size;
 
+-- name: newest_of_kind
+-- Changes nothing, and one row as long as the newest record of a kind is the one at an index (-1: there is none).
+UPDATE log_state SET size = size WHERE only_row = 1
+AND COALESCE((SELECT max(idx) FROM terms WHERE name = 'metadata_kind' AND value = :kind), -1) = :idx;
+
 -- name: first_index_since
 -- Log indexes grow with time, so a moment is an index.
 SELECT idx FROM records WHERE created_at >= :moment ORDER BY created_at, idx LIMIT 1;
