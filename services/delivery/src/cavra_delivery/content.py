@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import sha256
 
 import orjson
@@ -10,7 +11,14 @@ from cavra_evidence.records.delivery import AuditPackage, DeliveryPlan
 from cavra_service.store.protocol import Row, Store
 from cavra_verify.kinds import AUDIT_SOURCE
 
-from cavra_delivery.connectors.base import NOT_CONFIGURED, Connector, Destination, Event, NotConfigured
+from cavra_delivery.connectors.base import (
+    NOT_CONFIGURED,
+    Connector,
+    Destination,
+    Event,
+    NotConfigured,
+    Rendered,
+)
 from cavra_delivery.connectors.registry import Configured, Registry, fingerprint
 from cavra_delivery.domain.audit import Packed
 from cavra_delivery.domain.deliveries import EVENT_TYPES, event_id_of, message_id_of
@@ -93,8 +101,16 @@ def content_of(failed: Key, original: Originals, targets: Targets) -> Content:
         connector, destination, target = targets.find(provider)
     except NotConfigured:
         return Content(NOT_CONFIGURED, package_hash=package_hash)
-    event = audit_event(delivery_id, package, package_hash, original.plan["canonical"])
+    plan: bytes = original.plan["canonical"]
+    packed, rendered, payload_hash = _rendered(connector, delivery_id, provider, package, package_hash, plan)
+    return Content("", packed, package_hash, payload_hash, target, Ready(connector, destination, rendered))
+
+
+@lru_cache(256)  # What a run describes, it sends a moment later.
+def _rendered(
+    connector: Connector, delivery_id: str, provider: str, package: bytes, package_hash: bytes, plan: bytes
+) -> tuple[Packed, Rendered, bytes]:
+    """What these records make of it, and the body's hash."""
+    event = audit_event(delivery_id, package, package_hash, plan)
     rendered = connector.render(event, message_id_of(delivery_id, provider))
-    ready = Ready(connector, destination, rendered)
-    packed = Packed.of(event.data[AuditPackage.KIND.key])
-    return Content("", packed, package_hash, sha256(rendered.body).digest(), target, ready)
+    return Packed.of(event.data[AuditPackage.KIND.key]), rendered, sha256(rendered.body).digest()

@@ -1,6 +1,6 @@
 """What every connector is asked for: render an event, name the destination, send once and say what came of it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
@@ -180,7 +180,7 @@ class Answer:
         return not self.reason
 
 
-class Connector(Protocol):
+class Connector(Hashable, Protocol):
     """One configured connector."""
 
     @property
