@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import pytest
 from cavra_retry.bootstrap import start as start_retry
-from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright
+from playwright.async_api import Browser, ConsoleMessage, Page, Request, Response, async_playwright
 
 from tests.support.installation import Installation
 from tests.support.receiver import Receiver
@@ -48,7 +48,9 @@ class House:
         self.ahead = timedelta(0)
         """How far retry's clock is ahead of everybody's."""
         self.errors: list[str] = []
-        """What any page complained of."""
+        """What any page complained of, in any window."""
+        self.refusing: list[str] = []
+        """Parts of addresses whose refusal or silence is what a test is about."""
         self._connectors = folder / "connectors.json"
         self._browser = browser
 
@@ -80,10 +82,11 @@ class House:
         )
         context.set_default_timeout(15_000)
         await context.add_init_script(_VIOLATIONS)
-        page = await context.new_page()
-        page.on("console", self._heard)
-        page.on("pageerror", lambda error: self.errors.append(str(error)))
-        return page
+        context.on("console", self._heard)
+        context.on("weberror", lambda error: self.errors.append(str(error.error)))
+        context.on("response", self._answered)
+        context.on("requestfailed", self._failed)
+        return await context.new_page()
 
     async def person(self, name: str, *roles: str, **window: Any) -> Page:
         """A window in which `name` is signed in, at the inbox."""
@@ -104,11 +107,23 @@ class House:
         return page
 
     def _heard(self, message: ConsoleMessage) -> None:
-        # A refusal is an answer with a status of its own, which browsers write down as a failed load.
-        if message.type in ("error", "warning") and not message.text.startswith(
-            "Failed to load resource: the server responded with"
-        ):
+        # What was not answered well is told by its request, with its address.
+        if message.type in ("error", "warning") and not message.text.startswith("Failed to load resource: "):
             self.errors.append(message.text)
+
+    def _answered(self, response: Response) -> None:
+        # A refusal is a page with a status of its own; what a page asks for beside itself has to be there.
+        if response.status >= 400 and not response.request.is_navigation_request():
+            self._complain(response.url, str(response.status))
+
+    def _failed(self, request: Request) -> None:
+        # Who leaves a page ends what it was still asking for.
+        if request.failure != "net::ERR_ABORTED":
+            self._complain(request.url, str(request.failure))
+
+    def _complain(self, url: str, what: str) -> None:
+        if not any(path in url for path in self.refusing):
+            self.errors.append(f"{url}: {what}")
 
 
 async def press(page: Page, button: str) -> None:

@@ -56,6 +56,7 @@ async def test_a_session_that_has_ended_leads_back_to_where_one_was(
     token = house.token("olga")
     await house.open(olga, "/recovery-playbook")
     real = time.time
+    house.refusing.append("/live/events")
     with monkeypatch.context() as later:
         later.setattr(sealing, "time", SimpleNamespace(time=lambda: real() + 13 * 3600))
         await press(olga, "Recovery Playbook")
