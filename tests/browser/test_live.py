@@ -2,9 +2,10 @@
 
 from contextlib import AsyncExitStack
 
-from playwright.async_api import expect
+import pytest
+from playwright.async_api import Page, Route, expect
 
-from tests.browser.evidence import live
+from tests.browser.evidence import Archive, live, signed_in
 from tests.browser.house import House, failed_delivery
 
 
@@ -23,6 +24,38 @@ async def test_the_inbox_says_by_itself_what_waits_now(house: House) -> None:
     await live(oscar)
     await failed_delivery(house, olga)
     await oscar.get_by_role("heading", name="Failures to plan").wait_for()
+
+
+async def refusing(house: House, page: Page, *statuses: int) -> None:
+    """Answer the page's next readings of itself with these."""
+    left = iter(statuses)
+
+    async def answer(route: Route) -> None:
+        await route.fulfill(status=next(left), content_type="text/html", body="<h1>Not now</h1>")
+
+    house.refusing.append(page.url)
+    await page.route(page.url, answer, times=len(statuses))
+
+
+@pytest.mark.parametrize(
+    ("path", "stays", "news", "statuses"),
+    [
+        ("/", "Nothing waits for you.", "The retry service does not answer.", (503, 500)),
+        ("/trace", "Newest deliveries", "The retry service is down.", (429,)),
+    ],
+)
+async def test_a_reading_that_is_refused_takes_nothing_away_and_is_said_and_made_up_for(
+    archive: Archive, path: str, stays: str, news: str, statuses: tuple[int, ...]
+) -> None:
+    axel = await signed_in(archive, "axel", path)
+    await live(axel)
+    await axel.wait_for_load_state("networkidle")
+    await refusing(archive, axel, *statuses)
+    await archive.fakes.stop("retry")
+    await axel.get_by_text("not up to date").wait_for()
+    await expect(axel.get_by_text(stays)).to_be_visible()
+    await axel.get_by_text(news).wait_for()
+    await live(axel)
 
 
 async def test_of_a_browsers_windows_one_listens_and_when_it_closes_the_next_one_does(house: House) -> None:

@@ -11,12 +11,25 @@ let last = sessionStorage.getItem(KEY) ?? "";
 let standing = null;
 let broken = false;
 let leading = false;
+let ended = false;
+
+const TITLES = {
+  live: "What changes is shown at once",
+  behind: "What changed could not be read: what you see may be old. It is asked for again by itself",
+  offline: "What you see may be old. It is shown anew as soon as the connection is back",
+};
 
 function show(state, text) {
   if (!STATE) return;
   STATE.dataset.state = state;
   STATE.textContent = text;
-  STATE.title = { live: "What changes is shown at once", offline: "What you see may be old. It is shown anew as soon as the connection is back" }[state] ?? "";
+  STATE.title = TITLES[state];
+}
+
+function tell() {
+  if (ended) return;
+  const state = broken ? "offline" : refused ? "behind" : "live";
+  show(state, state === "behind" ? "not up to date" : state);
 }
 
 const regions = () => [...document.querySelectorAll("[data-live][id]")];
@@ -34,38 +47,46 @@ function concerns(region, change) {
 const due = new Set();
 let reading = false;
 let latest = 0;
+let refused = 0;
 
+// Until an answer holds what changed, the page says that it is behind and asks again, each time later.
 async function read() {
   if (reading || due.size === 0 || document.hidden) return;
   reading = true;
-  await new Promise((resolve) => { setTimeout(resolve, Math.max(0, latest + LEAST_PAUSE - Date.now())); });
+  const least = Math.min(LEAST_PAUSE * 2 ** refused, 15000);
+  await new Promise((resolve) => { setTimeout(resolve, Math.max(0, latest + least - Date.now())); });
   latest = Date.now();
   const ids = [...due];
   due.clear();
+  let lacking = ids;
   try {
     const answer = await fetch(location.href, { headers: { "hx-request": "true", "hx-current-url": location.href }, cache: "no-store" });
-    if (answer.headers.has("hx-redirect")) signedOut(answer.headers.get("hx-redirect"));
-    else if (answer.ok) await place(ids, await answer.text());
-  } catch {
-    for (const id of ids) due.add(id); // The stream says when there is somebody to ask again.
-  }
+    if (answer.headers.has("hx-redirect")) return signedOut(answer.headers.get("hx-redirect"));
+    if (answer.ok) lacking = await place(ids, await answer.text());
+  } catch { /* Nobody is there: the stream says so, too. */ }
+  for (const id of lacking) due.add(id);
+  refused = lacking.length ? refused + 1 : 0;
   reading = false;
+  tell();
   if (!broken) read();
 }
 
+// Gives those that the page as it was read does not have.
 async function place(ids, text) {
+  const found = new DOMParser().parseFromString(text, "text/html");
   // What the reader opened or marked stays so.
   const { morphIgnore } = htmx.config;
   htmx.config.morphIgnore = [...morphIgnore, "open", "aria-current"];
   try {
     for (const id of ids) {
       const target = document.getElementById(id);
-      if (target) await htmx.swap({ sourceElement: target, target, text, select: `#${CSS.escape(id)}`, swap: "outerMorph" });
+      if (target && found.getElementById(id)) await htmx.swap({ sourceElement: target, target, text, select: `#${CSS.escape(id)}`, swap: "outerMorph" });
     }
   } finally {
     htmx.config.morphIgnore = morphIgnore;
   }
   document.dispatchEvent(new CustomEvent("cavra:refreshed"));
+  return ids.filter((id) => document.getElementById(id) && !found.getElementById(id));
 }
 
 function heard(news) {
@@ -77,8 +98,9 @@ function heard(news) {
   standing = news;
   last = id;
   sessionStorage.setItem(KEY, id);
+  if (broken) refused = 0;
   broken = false;
-  show("live", "live");
+  tell();
   for (const region of regions()) if (concerns(region, change)) due.add(region.id);
   if (change.reset || change.everything || change.nouns.length) {
     document.body.dispatchEvent(new CustomEvent("cavra:changed", { detail: change, bubbles: true }));
@@ -88,10 +110,11 @@ function heard(news) {
 
 function lost() {
   broken = true;
-  show("offline", "offline");
+  tell();
 }
 
 function signedOut(target) {
+  ended = true;
   show("offline", "");
   const again = document.createElement("a");
   again.href = target;
