@@ -149,6 +149,7 @@ class PlanApproval(Command):
     def explain(self, model: Model, seen: Seen, alone: bool = True) -> None:
         """See Command."""
         if self.required < model.required or self.minutes > LONGEST_MINUTES:
+            model.floored(self.who)
             return expect(seen.refused, "policy_floor", "a policy weaker than the installation's")
         if _is_down(model, seen):
             return None

@@ -2,7 +2,7 @@
 
 import asyncio
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager, AsyncExitStack, closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
@@ -24,6 +24,7 @@ from cavra.retry.v1.retry_pb2_grpc import RetryServiceStub
 from cavra_delivery.connectors.forms.form import Form
 from cavra_delivery.settings import DeliverySettings
 from cavra_evidence.log import Entry
+from cavra_retry.execution import Executor
 from cavra_retry.settings import RetrySettings
 from cavra_service.store.protocol import Commit, Store, StoreClosed
 from cavra_verify.kinds import BY_KIND
@@ -116,6 +117,8 @@ class House:
         for module in _MODULES:
             if hasattr(module, "fault"):
                 stack.enter_context(patch.object(module, "fault", self._fault))
+        # Reconciling settles what the look before saw: a start looks twice, and then nobody looks before the test is over.
+        stack.enter_context(patch.object(Executor, "reconcile", _twice(Executor.reconcile)))
         # Who starts again is connected to anew: channels would share how long they wait after a failure.
         options = (*cavra_service.client.OPTIONS, ("grpc.use_local_subchannel_pool", 1))
         stack.enter_context(patch("cavra_service.client.OPTIONS", options))
@@ -174,16 +177,15 @@ class House:
         self.delivery = await self._start("delivery", cavra_delivery.bootstrap, settings, DeliveryServiceStub)
 
     async def _start_retry(self, at: int) -> Running:
-        # It reconciles when it starts, and then not before the test is over.
         known = self.installation.settings.model_dump()
         known["delivery_address"] = f"127.0.0.1:{self._ports['delivery']}"
+        known["reconcile_interval_seconds"] = 3600
         known["retry_port"] = self._ports.get(f"retry {at}", 0)
         settings = RetrySettings(
             **known,
             approval_required_approvals=self._required,
             approval_expires_in_minutes=LONGEST_MINUTES,
             approval_max_attempts=CEILING,
-            reconcile_interval_seconds=3600,
         )
         return await self._start(f"retry {at}", cavra_retry.bootstrap, settings, RetryServiceStub)
 
@@ -288,6 +290,14 @@ class House:
     def pass_time(self, minutes: int) -> None:
         """Later."""
         self.clock.time += timedelta(minutes=minutes)
+
+
+def _twice(job: Callable[[Any], Awaitable[None]]) -> Callable[[Any], Awaitable[None]]:
+    async def done(of: Any) -> None:
+        await job(of)
+        await job(of)
+
+    return done
 
 
 async def _crash(running: Running) -> None:

@@ -271,6 +271,11 @@ class Model:
         if recorded:
             self.refusals.add((item.digest, who, recorded))
 
+    def floored(self, who: str) -> None:
+        """Weaker approval was asked for: that is recorded with each item that may still be decided on."""
+        items = [one.item for one in self.failures.values() if one.item]
+        self.refusals |= {(item.digest, who, "policy_floor") for item in items if item.at(self.now) in LIVE}
+
     def run(
         self, who: str, judged: dict[Key, tuple[str, str]], most: int
     ) -> tuple[list[Key], dict[Key, str]]:

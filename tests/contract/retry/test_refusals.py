@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from cavra_evidence.records.retry import RetryRefusal
+from cavra_service.errors import Refused
 from cavra_verify.kinds import BY_NOUN
 from cavra_verify.signatures import RECORD_TYPE, verify_signature
 
@@ -110,6 +111,57 @@ async def test_every_other_refusal_writes_nothing(retry: Any) -> None:
     await retry.refused(
         retry.decide(approval, who="ann", external_ref="no ref"), "invalid_reference", "external_ref"
     )
+
+
+_WEAKER = {"expires_in_minutes": 10_000}
+_FLOOR = ("policy_floor", "approval_policy.expires_in_minutes")
+
+
+async def test_who_asks_for_weaker_approval_is_recorded_with_the_items_that_wait_for_one(retry: Any) -> None:
+    failures = [await retry.fail(), await retry.fail(provider="other")]
+    first = await retry.plan()
+    for failure in failures:
+        await retry.acknowledge(first, provider=failure.key[2])
+    approval = await retry.plan_approval()
+    await retry.decide(approval)
+    with pytest.raises(Refused) as refused:
+        await retry.plan_approval(who="sam", **_WEAKER)
+    assert (refused.value.reason, refused.value.field) == _FLOOR
+    found = await retry.records(metadata_kind=KIND)
+    shown = {
+        one["delivery_id"]: one for one in approval["retry_execution_approval_plan"]["approval_decisions"]
+    }
+    assert {one["retry_refusal"]["item_digest"] for one in found} == {
+        one["item_digest"] for one in shown.values()
+    }
+    for one in found:
+        said = one["retry_refusal"]
+        assert (said["reason"], said["approval_state"], said["named_digest"]) == ("policy_floor", "", "")
+        assert (said["refused_person"], one["actor"]["sub"]) == ("sam", "sam")
+        assert (said["approval_plan_id"], one["trace_ids"]) == (approval["session_id"], [said["delivery_id"]])
+        assert said["controls"] == ["policy_floor_held"]
+    assert sorted(one["retry_refusal"]["item_state"] for one in found) == ["approved", "open"]
+
+
+async def test_weaker_approval_is_refused_on_the_record_once_for_each_person_and_item(retry: Any) -> None:
+    await retry.fail()
+    await retry.reviewed()
+    await retry.turned_away(retry.plan_approval(**_WEAKER), *_FLOOR)
+    await retry.refused(retry.plan_approval(**_WEAKER), *_FLOOR)
+    unguarded = {"separation_of_duties": False}
     await retry.refused(
-        retry.plan_approval(expires_in_minutes=10_000), "policy_floor", "approval_policy.expires_in_minutes"
+        retry.plan_approval(**unguarded), "policy_floor", "approval_policy.separation_of_duties"
+    )
+    await retry.turned_away(retry.plan_approval(who="rita", **_WEAKER), *_FLOOR)
+    retry.now += timedelta(minutes=240)
+    await retry.refused(retry.plan_approval(who="ann", **_WEAKER), *_FLOOR)
+
+
+async def test_weaker_approval_that_is_about_no_item_is_refused_without_a_record(retry: Any) -> None:
+    await retry.refused(retry.plan_approval(**_WEAKER), *_FLOOR)
+    await retry.fail()
+    await retry.acknowledge(await retry.plan())
+    await retry.refused(retry.plan_approval(**_WEAKER), *_FLOOR)
+    await retry.refused(
+        retry.plan_approval(required_approvals=99), "invalid_value", "approval_policy.required_approvals"
     )

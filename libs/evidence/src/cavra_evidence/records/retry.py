@@ -184,9 +184,9 @@ class RetryRefusal(Record, noun="retry_refusal"):
     delivery_id: Id
     audit_id: Id
     provider: Provider
-    reason: Literal["self_approval", "approval_used", "approval_expired", "content_changed"]
-    approval_state: Literal["approved", "denied", "deferred", "expired", "revoked"]
-    """What was to be decided."""
+    reason: Literal["self_approval", "approval_used", "approval_expired", "content_changed", "policy_floor"]
+    approval_state: Literal["", "approved", "denied", "deferred", "expired", "revoked"]
+    """What was to be decided; empty where a plan of weaker approval was asked for."""
     refused_person: Person
     refused_at: Time
     item_digest: Hash

@@ -1,16 +1,17 @@
 """Refusals that are evidence: somebody who is known was turned away from an item that exists."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Final, Literal
 
 from cavra_evidence.draft import Actor, Cause, Draft
 from cavra_evidence.records.retry import ApprovalPlan, ItemState, RetryRefusal
 from cavra_evidence.times import text
+from cavra_verify.grammar import BOUNDS
 
-from cavra_retry.domain.items import Item, Vote
+from cavra_retry.domain.items import Item, Standing, Verb
 
-Reason = Literal["self_approval", "approval_used", "approval_expired", "content_changed"]
+Reason = Literal["self_approval", "approval_used", "approval_expired", "content_changed", "policy_floor"]
 
 _BY_REFUSAL: Final[Mapping[str, Reason]] = {
     "self_approval": "self_approval",
@@ -30,8 +31,11 @@ _HELD: Final[Mapping[Reason, str]] = {
     "approval_used": "single_use",
     "approval_expired": "expiry_held",
     "content_changed": "content_bound",
+    "policy_floor": "policy_floor_held",
 }
-"""The control that turned the decision away."""
+"""The control that turned the person away."""
+
+_DECIDABLE: Final[frozenset[ItemState]] = frozenset({"open", "approved"})
 
 
 def recorded_as(refused: str, item: Item, now: datetime) -> Reason | None:
@@ -41,16 +45,23 @@ def recorded_as(refused: str, item: Item, now: datetime) -> Reason | None:
     return _BY_REFUSAL.get(refused)
 
 
+def asked_for(standings: Iterable[Standing], now: datetime) -> list[str]:
+    """Ids of the items that a plan of weaker approval is about: all that may still be decided on, oldest first, as many as a plan lists."""
+    found = sorted(one.item_id for one in standings if one.state_at(now) in _DECIDABLE)
+    return found[: BOUNDS["items"]]
+
+
 def record_refusal(
     refusal_id: str,
     approval_plan_id: str,
     item: Item,
-    vote: Vote,
+    verb: Verb | Literal[""],
+    named_digest: str,
     reason: Reason,
     actor: Actor,
     now: datetime,
 ) -> Draft:
-    """The record of a decision that was refused. What its author wrote about it is not in it."""
+    """The record that somebody was turned away from an item. What they wrote about it is not in it."""
     record = RetryRefusal(
         refusal_id=refusal_id,
         approval_plan_id=approval_plan_id,
@@ -59,11 +70,11 @@ def record_refusal(
         audit_id=item.key.audit_id,
         provider=item.key.provider,
         reason=reason,
-        approval_state=vote.verb,
+        approval_state=verb,
         refused_person=actor.name,
         refused_at=text(now),
         item_digest=item.digest,
-        named_digest=vote.item_digest,
+        named_digest=named_digest,
         item_state=item.state_at(now),
         attempt_number=item.attempt_number,
         controls=[_HELD[reason]],

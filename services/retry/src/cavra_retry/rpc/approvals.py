@@ -34,7 +34,7 @@ from cavra_retry.domain.approvals import (
 )
 from cavra_retry.domain.failures import Description, Failure, FailureKey
 from cavra_retry.domain.items import Decision, Item, Verb, Vote, decide
-from cavra_retry.domain.refusals import record_refusal, recorded_as
+from cavra_retry.domain.refusals import asked_for, record_refusal, recorded_as
 from cavra_retry.rpc.base import Parts, Topic, member, only, optional, required
 from cavra_retry.store import items, plans
 
@@ -54,14 +54,34 @@ class Approvals(Topic):
     async def PlanApproval(self, request: pb.PlanApprovalRequest, context: Any) -> pb.PlanApprovalResponse:
         """See the contract."""
         parts, asked, actor = self._parts, request.approval_policy, caller().actor
-        policy = installation_policy(parts).tightened(
-            optional(asked, "required_approvals"),
-            optional(asked, "expires_in_minutes"),
-            optional(asked, "separation_of_duties"),
-            optional(asked, "require_retry_ack"),
-        )
+        try:
+            policy = installation_policy(parts).tightened(
+                optional(asked, "required_approvals"),
+                optional(asked, "expires_in_minutes"),
+                optional(asked, "separation_of_duties"),
+                optional(asked, "require_retry_ack"),
+            )
+        except Refusal as refusal:
+            if refusal.reason == "policy_floor":
+                await decided(parts.store, "approval plans", lambda: self._keep_floor(actor))
+            raise
         entry = await decided(parts.store, "approval plans", lambda: self._plan(policy, actor))
         return pb.PlanApprovalResponse(plan=record_of_entry(entry, parts.store.origin))
+
+    async def _keep_floor(self, actor: Actor) -> None:
+        """Record with each item that may still be decided on, once, that somebody asked to approve on weaker terms."""
+        store, now = self._parts.store, self._parts.clock()
+        asked = asked_for((await self._parts.standings.live()).values(), now)
+        fresh = await items.full(store, await items.not_refused(store, asked, actor.key, "policy_floor"))
+        drafts = [
+            record_refusal(
+                new_id(RetryRefusal.KIND.prefix), one.opened_plan_id, one, "", "", "policy_floor", actor, now
+            )
+            for one in fresh
+        ]
+        if drafts:
+            kept = [items.keep_refusal(one, actor.key, "policy_floor") for one in fresh]
+            await store.commit(Commit(drafts, kept))
 
     async def _plan(self, policy: ApprovalPolicy, actor: Actor) -> Entry:
         parts, now = self._parts, self._parts.clock()
@@ -183,7 +203,14 @@ class Approvals(Topic):
         if reason is None:
             return
         draft = record_refusal(
-            new_id(RetryRefusal.KIND.prefix), approval_plan_id, item, vote, reason, actor, now
+            new_id(RetryRefusal.KIND.prefix),
+            approval_plan_id,
+            item,
+            vote.verb,
+            vote.item_digest,
+            reason,
+            actor,
+            now,
         )
         with suppress(Conflict):
             await self._parts.store.commit(Commit([draft], [items.keep_refusal(item, vote.person, reason)]))

@@ -93,6 +93,15 @@ def keep_refusal(item: Item, person: tuple[str, str], reason: str) -> Statement:
     )
 
 
+async def not_refused(
+    store: Store, item_ids: Sequence[str], person: tuple[str, str], reason: str
+) -> list[str]:
+    """Those of these items from which no refusal of the person is recorded under the reason."""
+    params = [{"item_id": one, "iss": person[0], "sub": person[1], "reason": reason} for one in item_ids]
+    found = await store.each("refusal", params)
+    return [one for one, kept in zip(item_ids, found, strict=True) if not kept]
+
+
 async def item(store: Store, item_id: str) -> Item:
     """One item with its decisions. The id comes from another row, so it exists."""
     found = await full(store, [item_id])

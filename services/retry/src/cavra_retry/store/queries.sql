@@ -171,6 +171,10 @@ WHERE h.trace_id = :trace_id ORDER BY t.idx;
 -- Keep that a refusal is recorded; a second one of the same item, person and reason is none.
 INSERT INTO refusals (item_id, iss, sub, reason) VALUES (:item_id, :iss, :sub, :reason);
 
+-- name: refusal
+-- That a refusal of this item, person and reason is recorded.
+SELECT reason FROM refusals WHERE item_id = :item_id AND iss = :iss AND sub = :sub AND reason = :reason;
+
 -- name: add_execution
 -- Claim: unique for the item, and for the attempt unless an earlier execution of it sent nothing.
 INSERT INTO executions (execution_id, item_id, delivery_id, audit_id, provider, attempt_number, run_id, intent_id,
