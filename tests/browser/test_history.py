@@ -40,7 +40,7 @@ async def test_history_lists_what_the_api_lists_and_its_form_asks_for_what_its_a
     await olga.get_by_label("Delivery success").select_option("false")
     await olga.get_by_label("Actor").fill("olga")
     await press(olga, "Search")
-    await expect(olga.locator("#total")).to_have_text("1 records")
+    await expect(olga.locator("#total")).to_have_text("1 record")
     asked = {"metadata_kind": "release-connector-delivery", "delivery_success": "false", "actor": "olga"}
     found = await api(house, "", **asked)
     assert await listed(olga) == [item["session_id"] for item in found["items"]]

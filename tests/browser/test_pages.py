@@ -60,6 +60,9 @@ async def test_every_page_is_sound(house: House, theme: str, width: int) -> None
     await approved(house, anna)
     await house.open(olga, "/execute-retry")
     faults += await looked_at(house, olga, "execute-retry-approved", theme, width)
+    await press(olga, "See what it takes")
+    await olga.get_by_role("heading", name="Would be sent now").wait_for()
+    faults += await looked_at(house, olga, "execute-retry-look", theme, width)
     await executed(house, olga)
     faults += await looked_at(house, olga, "worker-run", theme, width)
     await house.open(olga, "/recovery-playbook")
@@ -70,6 +73,42 @@ async def test_every_page_is_sound(house: House, theme: str, width: int) -> None
     await expect(olga.locator("#problem")).to_be_visible()
     faults += await looked_at(house, olga, "close-recovery-refused", theme, width)
     assert faults == []
+
+
+async def tops(page: Page, fields: str) -> list[set[int]]:
+    """For each row of a grid of fields, where its inputs begin."""
+    boxes = await page.eval_on_selector_all(
+        f"{fields} > .field",
+        """fields => fields.map(one => [one, one.querySelector("input, select")])
+            .map(all => all.map(one => Math.round(one.getBoundingClientRect().top)))""",
+    )
+    rows: dict[int, set[int]] = {}
+    for field, box in boxes:
+        rows.setdefault(field, set()).add(box)
+    return list(rows.values())
+
+
+async def test_fields_beside_each_other_stand_on_one_line(house: House) -> None:
+    olga = await house.person("olga")
+    for path, fold in (
+        ("/history", "More filters"),
+        ("/recovery-playbook", ""),
+        ("/execute-retry", "Timing and limits"),
+    ):
+        await house.open(olga, path)
+        if fold:
+            await olga.get_by_text(fold).click()
+        rows = await tops(olga, ".filters" if path == "/history" else ".grid-2")
+        assert rows, path
+        assert [row for row in rows if len(row) > 1] == [], path
+
+
+async def test_what_is_at_no_page_is_told_within_the_menu(house: House) -> None:
+    olga = await house.person("olga")
+    await house.open(olga, "/nowhere")
+    await expect(olga.get_by_text("the console has no page at /console/nowhere")).to_be_visible()
+    await olga.get_by_role("navigation", name="Console").get_by_role("link", name="History").click()
+    await expect(olga.get_by_role("heading", name="History", level=1)).to_be_visible()
 
 
 MARKUP = "<img src=x onerror=alert(1)><script>alert(2)</script>"

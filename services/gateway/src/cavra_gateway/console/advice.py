@@ -3,6 +3,8 @@
 from typing import Final
 
 ADVICE: Final = {
+    "unknown_path": "The address may be mistyped, or from another version of the console. Everything there is stands in the menu.",
+    "invalid_page_token": "This place in the list is not known here. Begin at its first page.",
     "role_required": "Your token does not give you the role for this. Ask somebody who has it.",
     "self_approval": "You planned or acknowledged this retry, or made its approval plan. Somebody else has to approve it.",
     "self_resolution": "You executed this retry. Somebody else has to say what the receiver has.",

@@ -1,5 +1,6 @@
 """The console's application: pages, static files, what is shared, in one place."""
 
+from contextlib import suppress
 from typing import Final
 
 from cavra_service.errors import Refused
@@ -14,6 +15,7 @@ from cavra_gateway.console.live_feed import Feed
 from cavra_gateway.console.redeemed import Redeemed
 from cavra_gateway.console.render import environment
 from cavra_gateway.console.route import guarding, told
+from cavra_gateway.console.session import SignedOutError, visitor_of
 from cavra_gateway.console.static import Assets
 from cavra_gateway.session import Gateway
 
@@ -56,7 +58,9 @@ def create_console(gateway: Gateway) -> FastAPI:
 
 
 async def _unrouted(request: Request, error: Exception) -> Response:
-    """What no page took."""
+    """What no page took, told within the menu to who is signed in."""
     status = error.status_code if isinstance(error, HTTPException) else 500
     reason = "method_not_allowed" if status == 405 else "unknown_path"
-    return guarding(told(request, Refused(reason, "there is nothing at this address")))
+    with suppress(SignedOutError, Refused):
+        request.state.visitor = await visitor_of(request)
+    return guarding(told(request, Refused(reason, f"the console has no page at {request.url.path}"[:200])))

@@ -13,6 +13,7 @@ from fastapi.exceptions import HTTPException, RequestValidationError
 from fastapi.responses import RedirectResponse, Response
 from fastapi.routing import APIRoute
 
+from cavra_gateway.console.advice import ADVICE
 from cavra_gateway.console.forms import Form, read_form
 from cavra_gateway.console.render import page
 from cavra_gateway.console.session import PATH, SignedOutError, check_csrf, check_origin, visitor_of
@@ -95,6 +96,7 @@ def told(request: Request, refused: Refused) -> Response:
         status=refused.http_status,
         problem=refused,
         title=REASONS[refused.reason][2],
+        advice=ADVICE.get(refused.reason, ""),
     )
     if refused.http_status in (429, 503):
         response.headers["retry-after"] = "1"

@@ -51,7 +51,11 @@ def state_of(envelope: Json) -> State:
     if kind.noun in _FIELDS:
         return _toned(body[_FIELDS[kind.noun]])
     if kind.noun in _COUNTS:
-        told = [f"{body[name]} {words}" for name, words in _COUNTS[kind.noun] if body.get(name)]
+        told = [
+            f"{body[name]} {words.removesuffix('s') if body[name] == 1 else words}"
+            for name, words in _COUNTS[kind.noun]
+            if body.get(name)
+        ]
         return State(", ".join(told) or "empty")
     match kind.noun:
         case "connector_delivery":

@@ -72,7 +72,8 @@ def _result(answer: dict[str, Any]) -> Result:
 
 def _sent(sent: dict[str, Any]) -> str:
     code = f"HTTP {sent['status_code']}" if sent["status_code"] else "no answer"
-    return f"{code} after {sent['attempt_count']} attempts. {sent['error'] or ''}"
+    tries = "1 try" if sent["attempt_count"] == 1 else f"{sent['attempt_count']} tries"
+    return f"{code} after {tries}. {(sent['error'] or '').replace('_', ' ').capitalize()}"
 
 
 async def _show(
