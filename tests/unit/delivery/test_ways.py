@@ -1,11 +1,13 @@
 """How requests travel: no redirect is followed, certificates are checked, a proxy sees nothing, answers are bounded in time and size."""
 
 import asyncio
+import socket
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -164,6 +166,19 @@ async def test_a_proxy_is_asked_for_a_checked_address_and_sees_no_credential(tmp
         assert not any("joe" in repr(one) for one in (hook.destination(), hook.destination().route))
 
 
+async def test_a_certificate_of_the_address_alone_is_refused_behind_a_proxy_too(tmp_path: Path) -> None:
+    own = Authority(tmp_path)
+    async with (
+        Tls().open(own.settings("another.example")) as receiver,
+        Proxy().open() as proxy,
+        HttpSender() as sender,
+    ):
+        way = {"proxy": f"http://127.0.0.1:{proxy.port}", "ca_file": str(own.path)}
+        answer = await post(connector(sender, f"https://localhost:{receiver.port}/hook", **way))
+        assert (answer.reason, answer.may_have_arrived, receiver.heads) == ("tls", False, [])
+        assert len(proxy.asked) == 1
+
+
 async def test_a_proxy_opens_no_way_to_private_addresses() -> None:
     async with Proxy().open() as proxy, HttpSender() as sender:
         way = {"proxy": f"http://127.0.0.1:{proxy.port}", "allow_private_networks": False}
@@ -192,6 +207,83 @@ async def test_a_receiver_that_takes_its_time_may_have_the_message() -> None:
         answer = await post(connector(sender, f"{receiver.url}/hook", read_seconds=0.05))
         assert (answer.reason, answer.may_have_arrived, answer.again) == ("timeout", True, False)
         receiver.hold.set()
+
+
+@asynccontextmanager
+async def silent() -> AsyncIterator[int]:
+    """The port of a server that takes connections and never says a word."""
+    writers: list[asyncio.StreamWriter] = []
+
+    async def taken(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.append(writer)
+
+    server = await asyncio.start_server(taken, "127.0.0.1", 0)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+        for writer in writers:
+            writer.close()
+
+
+IMPATIENT = {"connect_seconds": 0.05}
+HANGING = 20.0
+"""Seconds after which a test is red: each waits for ever without the time-out that it is about."""
+
+
+@pytest.mark.parametrize("proxied", [False, True], ids=["receiver", "proxy"])
+async def test_a_connection_that_does_not_stand_in_time_is_given_up_and_may_be_tried_again(
+    proxied: bool,
+) -> None:
+    async with silent() as port, HttpSender() as sender, asyncio.timeout(HANGING):
+        way = {"proxy": f"http://127.0.0.1:{port}"} if proxied else {}
+        url = f"https://127.0.0.1:{9 if proxied else port}/hook"
+        answer = await post(connector(sender, url, **IMPATIENT, **way), timeout=600.0)
+        assert (answer.reason, answer.may_have_arrived, answer.again) == ("timeout", False, True)
+
+
+@pytest.mark.parametrize("way", [{}, {"proxy": "http://127.0.0.1:9"}], ids=["receiver", "proxy"])
+async def test_a_name_that_does_not_resolve_in_time_is_given_up_and_may_be_tried_again(
+    way: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = Event()
+
+    def resolve(*args: Any, **more: Any) -> list[Any]:
+        found.wait(HANGING)
+        return []
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    async with HttpSender() as sender, asyncio.timeout(HANGING):
+        hook = connector(sender, "https://hook.example/", **IMPATIENT, **way)
+        answer = await post(hook, timeout=600.0)
+        found.set()
+        assert (answer.reason, answer.may_have_arrived, answer.again) == ("timeout", False, True)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+async def test_a_token_is_asked_for_at_no_address_that_the_connector_may_not_reach(
+    host: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("T_CLIENT_SECRET", SECRET)
+    async with Receiver() as inside, HttpSender() as sender:
+        client = {"client_id": "c", "client_secret_env": "T_CLIENT_SECRET", "allow_private_networks": False}
+        port = inside.url.rpartition(":")[2]
+        hook = connector(sender, "https://hook.example/", token_url=f"http://{host}:{port}/", **client)
+        answer = await post(hook)
+        assert (answer.reason, answer.again) == ("destination_refused", False)
+        assert (answer.may_have_arrived, inside.received) == (False, [])
+
+
+async def test_a_token_endpoint_that_redirects_leads_the_clients_secret_nowhere(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("T_CLIENT_SECRET", SECRET)
+    async with Receiver(307) as moved, Receiver() as elsewhere, HttpSender() as sender:
+        moved.headers = {"location": f"{elsewhere.url}/stolen"}
+        client = {"client_id": "c", "client_secret_env": "T_CLIENT_SECRET", "token_url": f"{moved.url}/"}
+        answer = await post(connector(sender, f"{elsewhere.url}/hook", **client))
+        assert (answer.reason, answer.may_have_arrived) == ("redirect", False)
+        assert (len(moved.received), elsewhere.received) == (1, [])
 
 
 async def test_of_an_endless_answer_no_more_than_its_beginning_is_read() -> None:

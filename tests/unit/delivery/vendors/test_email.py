@@ -1,11 +1,13 @@
 """Mail, sent to a real mail server on this machine."""
 
 import asyncio
+import socket
 import ssl
 from collections.abc import AsyncIterator
 from email import message_from_bytes
 from email.policy import SMTP
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -111,6 +113,23 @@ async def test_a_wrong_password_is_a_failure_of_the_login(
     assert world.server.mails == []
 
 
+@pytest.mark.parametrize(
+    ("reply", "again"),
+    [
+        ("454 4.7.0 temporary authentication failure", True),
+        ("530 5.7.0 authentication required", False),
+        ("534 5.7.9 mechanism is too weak", False),
+        ("538 5.7.11 encryption required", False),
+    ],
+)
+async def test_every_code_by_which_a_login_is_refused_is_told_as_one(
+    reply: str, again: bool, world: World
+) -> None:
+    world.server.replies = {"MAIL": reply}
+    answer = await world.post().send()
+    assert (answer.reason, answer.status_code, answer.again) == ("auth", int(reply[:3]), again)
+
+
 async def test_a_mail_that_one_recipient_cannot_have_goes_to_nobody(world: World) -> None:
     world.server.replies = {"ben@example.org": "550 5.1.1 no such user"}
     answer = await world.post().send()
@@ -170,6 +189,28 @@ async def test_a_server_that_is_not_there_may_be_there_later(world: World) -> No
     assert (await Post(gone, world.authority.path).send()).reason == "connect"
     nameless = world.post(url="smtp://nowhere.invalid:587")
     assert (await nameless.send()).reason == "dns"
+
+
+@pytest.mark.parametrize("security", ["starttls", "tls"])
+async def test_a_server_that_takes_a_connection_and_says_nothing_is_given_up_and_may_be_tried_again(
+    security: str, world: World
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"smtp://127.0.0.1:{silent.getsockname()[1]}"
+        async with asyncio.timeout(20):
+            answer = await world.post(url=url, security=security, connect_seconds=0.05).send(seconds=600)
+    assert (answer.reason, answer.again, answer.may_have_arrived) == ("timeout", True, False)
+
+
+async def test_a_mail_servers_name_that_does_not_resolve_in_time_is_given_up(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **more: found.wait(20) and [])
+    async with asyncio.timeout(20):
+        answer = await world.post(url="smtp://mail.example", connect_seconds=0.05).send(seconds=600)
+    found.set()
+    assert (answer.reason, answer.again, answer.may_have_arrived) == ("timeout", True, False)
 
 
 @pytest.mark.parametrize(

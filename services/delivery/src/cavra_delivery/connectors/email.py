@@ -139,27 +139,25 @@ class _Session:
         config, where = self._config, self._destination.identity
         host, route = str(where["host"]), self._destination.route
         trust = await asyncio.to_thread(_trust, route.ca_file)
-        connected = await _connected(host, int(where["port"]), route.private)
-        # Nothing waits from here to the `try`: a time-out would leave the connection to nobody.
-        client = aiosmtplib.SMTP(
-            hostname=host,
-            sock=connected,
-            use_tls=config.security == "tls",
-            start_tls=False,
-            tls_context=trust,
-            local_hostname=config.sender.partition("@")[2],
-            timeout=None,
-        )
-        try:
-            async with asyncio.timeout(route.connect_seconds):
+        async with asyncio.timeout(route.connect_seconds):
+            connected = await _connected(host, int(where["port"]), route.private)
+            # Nothing waits from here to the `try`: a time-out would leave the connection to nobody.
+            client = self._client = aiosmtplib.SMTP(
+                hostname=host,
+                sock=connected,
+                use_tls=config.security == "tls",
+                start_tls=False,
+                tls_context=trust,
+                local_hostname=config.sender.partition("@")[2],
+                timeout=None,
+            )
+            try:
                 await client.connect()
                 if config.security == "starttls":
                     await _secured(client)
-        except BaseException:
-            client.close()
-            connected.close()
-            raise
-        self._client = client
+            except BaseException:
+                connected.close()
+                raise
         return client
 
     def failure(self, error: Exception) -> Answer:

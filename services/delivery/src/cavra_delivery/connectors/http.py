@@ -113,7 +113,7 @@ class HttpSender:
     """The two sessions that all HTTP connectors share: one for public addresses alone, one for any.
 
     Each keeps its connections, bound to the address that was checked as they were opened, for the next requests to the same origin. How
-    many there are is bounded by connector, in front of its gate: none waits for what another one sends to the same host.
+    many there are is bounded by connector, at its gate: none waits for what another one sends to the same host.
     """
 
     def __init__(self) -> None:
@@ -131,7 +131,7 @@ class HttpSender:
         """Make one request, within `timeout` seconds in all. Raises Unanswered."""
         url = URL(request.url, encoded=True)
         limits = aiohttp.ClientTimeout(
-            total=timeout, sock_connect=route.connect_seconds, sock_read=route.read_seconds
+            total=timeout, connect=route.connect_seconds, sock_read=route.read_seconds
         )
         while True:
             this = _Try()

@@ -66,7 +66,8 @@ class Tokens:
             response = await self._sender.exchange(request, route, timeout)
         except Unanswered as unanswered:
             # Asking for a token twice does no harm, whatever became of the first time.
-            raise TokenRefused(Answer(unanswered.reason, again=unanswered.reason != "tls")) from None
+            again = unanswered.reason not in ("tls", "destination_refused")
+            raise TokenRefused(Answer(unanswered.reason, again=again)) from None
         answer = by_status(response)
         if not answer.delivered:
             # 400 is how a token endpoint refuses a client (RFC 6749, 5.2).
