@@ -30,7 +30,7 @@ from bench.processes import SERVICES, Processes, cpu_seconds, running
 from bench.row import Row, millis
 
 ITEMS: Final = 2_000
-CALLERS: Final = 4
+CALLERS: Final = 12
 AT_ONCE: Final = 16
 """Callers who prepare."""
 RUN: Final = {
