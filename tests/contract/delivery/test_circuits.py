@@ -65,7 +65,9 @@ async def test_a_webhook_that_says_it_is_gone_gets_nothing_until_its_entry_names
     closed_desk: Desk, receiver: Receiver
 ) -> None:
     receiver.status = 410
-    closed_desk.connectors(webhook=webhook(receiver.url + "/old", circuit_failures=10, circuit_open_seconds=1))
+    closed_desk.connectors(
+        webhook=webhook(receiver.url + "/old", circuit_failures=10, circuit_open_seconds=1)
+    )
     async with closed_desk.open() as desk:
         part = await outcome(desk)
         assert (part["error"], part["status_code"]) == ("rejected", 410)
