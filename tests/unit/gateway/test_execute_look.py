@@ -9,7 +9,7 @@ from cavra_gateway.console.reads import Work
 
 
 def failure(
-    name: str, step: int = pb.WORK_STEP_EXECUTE, provider: str = "webhook", refusal: str = ""
+    name: str, step: pb.WorkStep = pb.WORK_STEP_EXECUTE, provider: str = "webhook", refusal: str = ""
 ) -> pb.WorkItem:
     return pb.WorkItem(delivery_id=name, audit_id="a", provider=provider, step=step, refusal=refusal)
 
