@@ -4,6 +4,7 @@ import asyncio
 import os
 from hashlib import sha256
 from pathlib import Path
+from secrets import token_hex
 
 from cavra_evidence.records.delivery import SentRequest
 
@@ -72,12 +73,17 @@ class ArchiveConnector:
 
 def _write(folder: Path, name: str, body: bytes) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    temporary = folder / f".{name}.{os.getpid()}"
-    with temporary.open("wb") as file:
-        file.write(body)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(folder / name)
+    # A name of its own: a try that ran out of time may still be writing when the next one begins.
+    temporary = folder / f".{name}.{token_hex(8)}"
+    try:
+        with temporary.open("xb") as file:
+            file.write(body)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(folder / name)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
