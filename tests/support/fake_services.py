@@ -41,6 +41,8 @@ class Script:
     """The last request by RPC."""
     refusals: dict[str, Refused] = field(default_factory=dict)
     """By RPC: refused in place of an answer."""
+    answers: dict[str, Any] = field(default_factory=dict)
+    """By RPC: answered in place of what it answers else."""
 
     def ask(self, rpc: str, request: Any) -> None:
         """Notes a request. Raises what is to be refused."""
@@ -66,7 +68,7 @@ def _answers(servicer: Any, **answers: Callable[[Any, Any], Any]) -> Any:
     def method(name: str, respond: Callable[[Any, Any], Any]) -> Any:
         async def serve(self: Any, request: Any, context: Any) -> Any:
             self._script.ask(name, request)
-            return await respond(self, request)
+            return self._script.answers.get(name) or await respond(self, request)
 
         return serve
 

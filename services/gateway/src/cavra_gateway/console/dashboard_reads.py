@@ -16,6 +16,7 @@ from cavra_service.wire import timestamp
 from cavra_verify.kinds import AUDIT_SOURCE, BY_NOUN
 
 from cavra_gateway.console.dashboard_series import Bucket, ages, buckets, by_provider, closings, middle, rate
+from cavra_gateway.console.sends import latest_of
 from cavra_gateway.records import Json, envelope
 from cavra_gateway.session import Session
 
@@ -204,23 +205,8 @@ async def read_connectors(session: Session) -> list[Json] | None:
     if answer is None:
         return None
     shown = list(answer.connectors)[:_MOST_CONNECTORS]
-    latest = await asyncio.gather(
-        *(_latest(session, one.name, success) for one in shown for success in ("true", "false"))
-    )
+    latest = await asyncio.gather(*(latest_of(session, one.name) for one in shown))
     return [
-        {"connector": one, "succeeded_at": latest[2 * place], "failed_at": latest[2 * place + 1]}
-        for place, one in enumerate(shown)
+        {"connector": one, "success": success, "failure": failure}
+        for one, (success, failure) in zip(shown, latest, strict=True)
     ]
-
-
-async def _latest(session: Session, provider: str, success: str) -> Any:
-    request = pb.ListRecordsRequest(
-        filters=[
-            pb.Filter(name="provider", value=provider),
-            pb.Filter(name="delivery_success", value=success),
-        ],
-        page_size=1,
-        keys_only=True,
-    )
-    answer = await session.read(session.services.logs["delivery"].ListRecords, request)
-    return answer.records[0].created_at if answer is not None and answer.records else None

@@ -13,6 +13,7 @@ from cavra_service.errors import Refused
 from cavra_service.wire import timestamp
 from cavra_verify.kinds import BY_NOUN
 
+from cavra_gateway.console.sends import part_of
 from cavra_gateway.console.session import Visitor
 from cavra_gateway.history import history
 from cavra_gateway.queries import HistoryQuery
@@ -97,11 +98,14 @@ async def record_of(visitor: Visitor, noun: str, **query: Any) -> Json | None:
 
 async def verifications(visitor: Visitor, provider: str) -> list[Json]:
     """Envelopes of what a provider took: delivered executions and deliveries, newest first. Raises Refused."""
-    executed, delivered = await asyncio.gather(
+    executed, delivered, failed = await asyncio.gather(
         records(visitor, execution_status="delivered", provider=provider, limit=10),
         records(visitor, delivery_success=True, provider=provider, limit=10),
+        records(visitor, delivery_success=False, provider=provider, limit=50),
     )
-    return sorted([*executed, *delivered], key=lambda one: str(one["created_at"]), reverse=True)
+    # It may have taken what another of the same delivery did not.
+    taken = [one for one in failed if part_of(one, provider).get("outcome") == "delivered"][:10]
+    return sorted([*executed, *delivered, *taken], key=lambda one: str(one["created_at"]), reverse=True)
 
 
 def key_text(item: Any) -> str:
