@@ -15,7 +15,7 @@ from cavra_verify.kinds import BY_NOUN
 from cavra_verify.policy import read_policy
 from orjson import dumps
 
-from tests.support.chain import Chain
+from tests.support.chain import Chain, execution
 from tests.support.forger import Forger
 from tests.support.installation import Installation
 from tests.support.receiver import Receiver
@@ -35,6 +35,7 @@ CHANGED = [
     ("approval_decision", '"approval_state":"approved"', '"approval_state":"deferred"'),
     ("retry_intent", '"attempt_number":2', '"attempt_number":3'),
     ("execution_record", '"execution_status":"delivered"', '"execution_status":"skipped"'),
+    ("execution_resolution", '"outcome":"not_delivered"', '"outcome":"delivered"'),
     ("connector_delivery", '"outcome":"failed"', '"outcome":"delivered"'),
     ("closure", '"closure_state":"deferred"', '"closure_state":"resolved"'),
 ]
@@ -122,7 +123,18 @@ async def test_each_record_that_its_service_did_not_sign_is_named(world: World, 
     assert [one for one in forged if not named(report, *one)] == [], report.violations.listed
 
 
-async def test_each_record_that_was_changed_is_named(world: World) -> None:
+async def resolved(chain: Chain, receiver: Receiver) -> None:
+    """A retry whose receiver hung up, and what somebody says became of it."""
+    receiver.script = [503, 0]
+    await chain.deliver()
+    await chain.approved()
+    unknown = execution(await chain.live())
+    await chain.resolve(unknown["execution_id"], "NOT_DELIVERED")
+
+
+async def test_each_record_that_was_changed_is_named(world: World, receiver: Receiver) -> None:
+    assert {noun for noun, _, _ in CHANGED} == {noun for noun, _ in FORGED}
+    await resolved(world.chain, receiver)
     assert (await world.audit()).exit_code == 0
     changed = [(noun, world.one(noun)[1]) for noun, _, _ in CHANGED]
     for (noun, record_id), (_, before, after) in zip(changed, CHANGED, strict=True):
