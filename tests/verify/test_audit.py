@@ -2,12 +2,16 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
+from cavra_evidence import times
 from cavra_verify.audit import Audit, Entry, Report
 from cavra_verify.kinds import BY_NOUN
 from cavra_verify.policy import Policy
 from cavra_verify.signatures import RECORD_TYPE
+from cavra_verify.telling import report_text
 
 from tests.support.bundles import Forger, checkpoint_of, first, forged, size_after
 from tests.support.closed_chain import SERVICES, ClosedChain, Kept, KeptLog
@@ -46,6 +50,17 @@ def _sent_unasked(forger: Forger) -> None:
     sent = forger.one("connector_delivery")
     body_id = "gordackretryexec-01a20000000000000000000000f1"
     forger.add(sent, "rcd-01a20000000000000000000000f2", sent, execution_id=body_id).forget("retry_intent")
+
+
+def _sent_again_unasked(forger: Forger) -> None:
+    sent = forger.one("connector_delivery")
+    again = forger.add(sent, "rcd-01a20000000000000000000000e1", sent, execution_id="", permit_hash="")
+    again.document["causes"] = []
+
+
+def _sent_first_twice(forger: Forger) -> None:
+    sent = forger.one("connector_delivery", 0)
+    forger.add(sent, "rcd-01a20000000000000000000000e2", sent)
 
 
 def _sent_twice(forger: Forger) -> None:
@@ -100,6 +115,8 @@ def _a_record_without_shape(forger: Forger) -> None:
     ("change", "says"),
     [
         (_sent_unasked, "sent without an intent"),
+        (_sent_again_unasked, "as attempt 3 without an execution"),
+        (_sent_first_twice, "as a second attempt"),
         (_sent_twice, "a second delivery"),
         (_never_sent, "without its delivery"),
         (_told_otherwise, "told as failed"),
@@ -122,14 +139,116 @@ def test_what_services_sign_and_do_not_bear_out_is_a_violation(
     assert report.exit_code == 1
 
 
-def test_an_intent_without_an_end_is_named(chain: ClosedChain, policy: Policy) -> None:
+def _without_its_end(forger: Forger) -> None:
+    """The last retry is sent, and never told of."""
+    for noun in ("execution_record", "closure"):
+        forger.pages.remove(forger.one(noun))
+
+
+def beats(forger: Forger, service: str, *minutes: int) -> None:
+    """The log goes on: heartbeats, so long after the one that it began with, of as many open."""
+    (began,) = (page for page in forger.all("log_heartbeat") if page.service == service)
+    at = datetime.fromisoformat(began.document["created_at"])
+    for after in minutes:
+        beat = forger.add(began, f"gordlogheartbeat-01a2000000000000000000{after:06x}", forger.pages[-1])
+        beat.document["created_at"] = times.text(at + timedelta(minutes=after))
+        beat.set(open_count=after)
+
+
+@pytest.mark.parametrize(
+    ("goes_on", "sent", "says"),
+    [
+        pytest.param([], True, "", id="under way"),
+        pytest.param(["retry"], True, "got no execution record of", id="sent"),
+        pytest.param(["delivery"], True, "got no execution record of", id="sent, and retry is silent"),
+        pytest.param(["retry"], False, "got no end of", id="claimed"),
+        pytest.param(["delivery"], False, "", id="claimed, and retry is silent"),
+    ],
+)
+def test_an_intent_without_an_end_is_open_for_an_hour_and_a_violation_from_then_on(
+    chain: ClosedChain, policy: Policy, goes_on: list[str], sent: bool, says: str
+) -> None:
     def undone(forger: Forger) -> None:
-        for noun in ("execution_record", "closure"):
-            for page in forger.all(noun)[-1:]:
-                forger.pages.remove(page)
+        _without_its_end(forger)
+        if not sent:
+            forger.pages.remove(forger.one("connector_delivery"))
+        for service in goes_on:
+            beats(forger, service, 30, 62)
 
     report = audited(forged(chain, undone), policy)
+    if says:
+        (found,) = report.violations.listed
+        assert (says in found, report.open_intents, report.exit_code) == (True, (), 1)
+    else:
+        assert (report.violations.listed, len(report.open_intents), report.exit_code) == ([], 1, 0)
+
+
+def test_a_send_that_the_other_log_may_not_know_of_yet_is_not_held_against_it(
+    chain: ClosedChain, policy: Policy
+) -> None:
+    """The retry log refuses to sign, and so ends early for all that is known."""
+
+    def undone(forger: Forger) -> None:
+        _without_its_end(forger)
+        beats(forger, "delivery", 62)
+
+    altered, audit = forged(chain, undone), Audit(policy)
+    for log in altered.logs.values():
+        audit.replay(log.origin, entries(log), checkpoint_of(log), settled=0)
+    report = audit.report()
     assert (report.violations.listed, len(report.open_intents)) == ([], 1)
+
+
+def test_a_log_that_was_silent_for_longer_than_an_hour_is_told_of_and_refutes_nothing(
+    chain: ClosedChain, policy: Policy
+) -> None:
+    report = audited(forged(chain, lambda forger: beats(forger, "recovery", 64, 190)), policy)
+    assert report.silences.count == 3, "the others are silent up to the newest record of any"
+    (found,) = [
+        one for one in report.silences.listed if one.startswith("cavra.local/recovery: got no heartbeat")
+    ]
+    assert found.endswith("expected one every 3600 seconds")
+    assert (report.exit_code, report.document()["silence_count"]) == (0, 3)
+    assert found in (told := report_text(report))
+    assert "  190 open at its last heartbeat" in told
+    assert audited(chain, policy).silences.count == 0
+
+
+def test_a_log_is_to_be_heard_of_until_the_auditors_own_now(chain: ClosedChain, policy: Policy) -> None:
+    audit = Audit(policy)
+    for log in chain.logs.values():
+        audit.replay(log.origin, entries(log), checkpoint_of(log))
+    report = audit.report(datetime.now(UTC) + timedelta(minutes=66))
+    assert (report.silences.count, report.exit_code) == (3, 0)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("interval_seconds", 0),
+        ("interval_seconds", "3600"),
+        ("open_count", -1),
+        ("open_count", "many"),
+        ("tree_size", 999),
+    ],
+)
+def test_a_heartbeat_that_cannot_be_is_a_violation(
+    chain: ClosedChain, policy: Policy, field: str, value: Any
+) -> None:
+    def told(forger: Forger) -> None:
+        forger.one("log_heartbeat").body[field] = value
+
+    (found,) = audited(forged(chain, told), policy).violations.listed
+    assert "without the shape of its kind" in found
+
+
+def test_no_service_gives_itself_longer_than_an_hour(chain: ClosedChain, policy: Policy) -> None:
+    def slow(forger: Forger) -> None:
+        for beat in forger.all("log_heartbeat"):
+            beat.set(interval_seconds=10**9)
+        beats(forger, "recovery", 66)
+
+    assert audited(forged(chain, slow), policy).silences.count == 3
 
 
 def test_a_loss_that_somebody_accepted_stays_a_gap(chain: ClosedChain, policy: Policy) -> None:

@@ -86,7 +86,7 @@ class Settings(BaseSettings):
     """Where each service keeps its log's last checkpoint, outside its store; unset means beside its key in identity_dir."""
     public_log: bool = False
     """Whether checkpoints and tiles of hashes may be read without a token. Records never may."""
-    heartbeat_seconds: float = Field(3600.0, ge=1)
+    heartbeat_seconds: float = Field(3600.0, ge=1, le=3600)
     """How often at least each log tells what is open, changed or not."""
     heartbeat_change_seconds: float = Field(30.0, ge=0.05)
     """How often at most it does when what is open has changed."""

@@ -6,6 +6,7 @@ A bundle shows one chain and proves that it stands in the logs; only a replay sh
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from hashlib import sha256
 from typing import Any, Final
 
@@ -14,6 +15,8 @@ from cavra_verify.chain import opened
 from cavra_verify.kinds import BY_KIND, BY_NOUN, Kind
 from cavra_verify.merkle import Frontier, leaf_hash
 from cavra_verify.policy import PinnedLog, Policy
+from cavra_verify.pulse import Beat, Pulse
+from cavra_verify.reconciliation import Findings, Reconciliation, moment
 from cavra_verify.shapes import Shapes
 from cavra_verify.signatures import RECORD_TYPE, SignatureError, verify_signature
 
@@ -23,24 +26,9 @@ _MOST_LISTED: Final = 200
 Entry = tuple[int, bytes, bytes]
 """(index, canonical bytes, signature); the signature is empty on a kind that is not signed."""
 
-_INTENT: Final = BY_NOUN["retry_intent"].kind
-_EXECUTION: Final = BY_NOUN["execution_record"].kind
-_DELIVERY: Final = BY_NOUN["connector_delivery"].kind
+_HEARTBEAT: Final = BY_NOUN["log_heartbeat"].kind
 _LOSS: Final = BY_NOUN["log_loss"].kind
-
-
-@dataclass(slots=True)
-class Findings:
-    """What speaks against the logs: the first ones by text, all by number."""
-
-    count: int = 0
-    listed: list[str] = field(default_factory=list)
-
-    def add(self, text: str) -> None:
-        """One more."""
-        self.count += 1
-        if len(self.listed) < _MOST_LISTED:
-            self.listed.append(text)
+_NEVER: Final = "0001-01-01T00:00:00+00:00"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +44,8 @@ class LogReport:
     """Records by noun."""
     unchecked_causes: int
     """Causes in logs that were not replayed."""
+    last_beat: Beat | None
+    """Its newest heartbeat; None where it has none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +56,12 @@ class Report:
     violations: Findings
     gaps: Findings
     """Indexes and links that are missing, and losses that somebody accepted."""
+    silences: Findings
+    """When logs had no heartbeat for longer than they said: a service that was stopped has none either, so these refute nothing."""
     intents: int
     executions: int
     open_intents: tuple[str, ...]
-    """Executions that were begun and have no end up to the heads, at most 200: not wrong, but to be looked at."""
+    """Executions that were begun shortly before the heads and have no end up to them, at most 200: not wrong, but to be looked at."""
     unreconciled: tuple[str, ...]
     """Services whose logs were not replayed, so that nothing was held against them."""
 
@@ -93,6 +85,7 @@ class Report:
                     "traces": one.traces,
                     "kinds": dict(one.kinds),
                     "unchecked_causes": one.unchecked_causes,
+                    "last_heartbeat": one.last_beat and _beat_document(one.last_beat),
                 }
                 for one in self.logs
             ],
@@ -100,11 +93,22 @@ class Report:
             "violations": list(self.violations.listed),
             "gap_count": self.gaps.count,
             "gaps": list(self.gaps.listed),
+            "silence_count": self.silences.count,
+            "silences": list(self.silences.listed),
             "intents": self.intents,
             "executions": self.executions,
             "open_intents": list(self.open_intents),
             "unreconciled": list(self.unreconciled),
         }
+
+
+def _beat_document(beat: Beat) -> dict[str, Any]:
+    return {
+        "at": beat.at.isoformat(),
+        "interval_seconds": beat.interval_seconds,
+        "open_count": beat.open_count,
+        "open_root": beat.open_root,
+    }
 
 
 @dataclass(slots=True)
@@ -114,6 +118,7 @@ class _Replayed:
     log: PinnedLog
     settled: int
     """Up to here other logs are to hold what this one names."""
+    pulse: Pulse
     size: int = 0
     records: int = 0
     kinds: Counter[str] = field(default_factory=Counter)
@@ -140,14 +145,8 @@ class Audit:
         self._logs: dict[str, _Replayed] = {}
         self._violations = Findings()
         self._gaps = Findings()
-        self._intents: dict[str, tuple[str, str]] = {}
-        """Execution -> (item digest, completing decision)."""
-        self._executions: dict[str, tuple[str, str]] = {}
-        """Execution -> (status, delivery)."""
-        self._unsettled: set[str] = set()
-        """Executions, sent or told of, of which another log may not know yet."""
-        self._sent: dict[str, tuple[str, str]] = {}
-        """Execution -> (delivery, outcome)."""
+        self._silences = Findings()
+        self._retries = Reconciliation(self._violations)
 
     def replay(
         self,
@@ -165,7 +164,9 @@ class Audit:
         else is a finding.
         """
         log = self._policy.logs[origin]
-        state = self._logs[origin] = _Replayed(log, 2**63 if settled is None else settled)
+        state = self._logs[origin] = _Replayed(
+            log, 2**63 if settled is None else settled, Pulse(origin, self._silences)
+        )
         try:
             head = opened(checkpoint, log)
             kept = {one.size: one.root for one in (opened(note, log) for note in since)}
@@ -207,8 +208,7 @@ class Audit:
             kind = BY_KIND[document["metadata_kind"]]
             self._links(state, index, document, digest)
             self._checks(state, index, document, kind)
-            if kind.kind in _RECONCILED:
-                _RECONCILED[kind.kind](self, document, f"{state.log.origin} {index}", index < state.settled)
+            self._tells(state, index, document, kind.kind)
         except CanonicalError as error:
             self._violations.add(f"{state.log.origin} {index}: {error}")
             return
@@ -260,55 +260,57 @@ class Audit:
                 )
             heads[trace] = (seq + 1, digest.hex())
 
-    def _intent(self, document: Mapping[str, Any], where: str, settled: bool) -> None:
-        body = document["retry_intent"]
-        if body["execution_id"] in self._intents:
-            self._violations.add(f"{where}: got a second intent of {body['execution_id']}")
-        claim = (body["item_digest"], body["approval_decision_id"])
-        hash(claim)  # Texts, as they have to be: they are counted in the end.
-        self._intents[body["execution_id"]] = claim
+    def _tells(self, state: _Replayed, index: int, document: dict[str, Any], kind: str) -> None:
+        """What some kinds say beyond their own chain: of retries, and of the log itself."""
+        where = f"{state.log.origin} {index}"
+        if index == 0:
+            state.pulse.begin(document)
+        if kind in _RECONCILED:
+            _RECONCILED[kind](self._retries, document, where, index < state.settled)
+        elif kind == _HEARTBEAT:
+            state.pulse.beat(document, index)
+        elif kind == _LOSS:
+            self._loss(document["log_loss"], where)
 
-    def _execution(self, document: Mapping[str, Any], where: str, settled: bool) -> None:
-        body = document["retry_execution_record"]
-        if body["execution_id"] in self._executions:
-            self._violations.add(f"{where}: got a second record of {body['execution_id']}")
-        if not settled:
-            self._unsettled.add(body["execution_id"])
-        self._executions[body["execution_id"]] = (body["execution_status"], body["delivery_metadata_id"])
-
-    def _delivery(self, document: Mapping[str, Any], where: str, settled: bool) -> None:
-        body = document["delivery"]
-        execution_id = body["execution_id"]
-        if not execution_id:
-            return
-        if execution_id in self._sent:
-            self._violations.add(f"{where}: got a second delivery of {execution_id}")
-        if not settled:
-            self._unsettled.add(execution_id)
-        self._sent[execution_id] = (body["session_id"], body["deliveries"][0]["outcome"])
-
-    def _loss(self, document: Mapping[str, Any], where: str, settled: bool) -> None:
-        body = document["log_loss"]
+    def _loss(self, body: Mapping[str, Any], where: str) -> None:
         self._gaps.add(
             f"{where}: got a loss that somebody accepted ({body['finding']}): {body['signed_size']} records were signed,"
             f" {body['kept_size']} kept"
         )
 
-    def report(self) -> Report:
-        """What was found, with the logs held against each other."""
-        self._reconcile()
+    def report(self, now: datetime | None = None) -> Report:
+        """What was found, with the logs held against each other. To be asked for once.
+
+        `now`: until when every log is to have been heard of, by the auditor's clock; left out, until the newest record of any.
+        """
+        ends = self._ends()
+        self._retries.reconcile(ends)
+        for state in self._logs.values():
+            if ends:
+                state.pulse.until(max([*ends.values(), *([now] if now else [])]))
         replayed = {state.log.service for state in self._logs.values()}
         missing = {log.service for log in self._policy.logs.values()} - replayed
-        waiting = [one for one in self._intents if one not in self._executions]
         return Report(
             tuple(self._log_report(state) for state in self._logs.values()),
             self._violations,
             self._gaps,
-            len(self._intents),
-            len(self._executions),
-            tuple(waiting[:_MOST_LISTED]),
+            self._silences,
+            len(self._retries.intents),
+            len(self._retries.executions),
+            tuple(self._retries.open_intents[:_MOST_LISTED]),
             tuple(sorted(missing)),
         )
+
+    def _ends(self) -> dict[str, datetime]:
+        """When each service's log, as far as it was replayed, was last written."""
+        ends = {}
+        for state in self._logs.values():
+            try:
+                ends[state.log.service] = moment(state.last_created_at or _NEVER)
+            except ValueError as error:
+                self._violations.add(f"{state.log.origin}: got an end at no time ({error!s:.80})")
+                ends[state.log.service] = moment(_NEVER)
+        return ends
 
     def _log_report(self, state: _Replayed) -> LogReport:
         hashes = {one.log.service: one.hashes for one in self._logs.values()}
@@ -322,41 +324,20 @@ class Audit:
                     f"{state.log.origin}: got cause {one.hex()}, expected it in the log of {service}"
                 )
         return LogReport(
-            state.log.origin, state.size, state.records, len(state.heads), dict(state.kinds), unchecked
+            state.log.origin,
+            state.size,
+            state.records,
+            len(state.heads),
+            dict(state.kinds),
+            unchecked,
+            state.pulse.last,
         )
-
-    def _reconcile(self) -> None:
-        """Every approval has one claim at most, every execution its intent; every retry sent its execution, and the reverse."""
-        replayed = {state.log.service for state in self._logs.values()}
-        if "retry" in replayed:
-            for at, what in ((0, "item"), (1, "completing decision")):
-                for value, times in Counter(intent[at] for intent in self._intents.values()).items():
-                    if times > 1:
-                        self._violations.add(f"retry: got {times} intents on {what} {value}, expected one")
-            for execution_id in self._executions.keys() - self._intents.keys():
-                self._violations.add(f"retry: got execution {execution_id} without its intent")
-        if {"retry", "delivery"} <= replayed:
-            self._reconcile_sends()
-
-    def _reconcile_sends(self) -> None:
-        for execution_id, (delivery_id, outcome) in self._sent.items():
-            if execution_id not in self._intents and execution_id not in self._unsettled:
-                self._violations.add(f"delivery: got {delivery_id} sent without an intent of {execution_id}")
-            told = self._executions.get(execution_id)
-            if told is not None and told != (outcome, delivery_id):
-                self._violations.add(
-                    f"retry: got {execution_id} told as {told[0]}, expected {outcome}, as {delivery_id} says"
-                )
-        for execution_id, (status, delivery_id) in self._executions.items():
-            if delivery_id and execution_id not in self._sent and execution_id not in self._unsettled:
-                self._violations.add(f"retry: got {execution_id} {status} without its delivery {delivery_id}")
 
 
 _RECONCILED: Final = {
-    _INTENT: Audit._intent,
-    _EXECUTION: Audit._execution,
-    _DELIVERY: Audit._delivery,
-    _LOSS: Audit._loss,
+    BY_NOUN["retry_intent"].kind: Reconciliation.intent,
+    BY_NOUN["execution_record"].kind: Reconciliation.execution,
+    BY_NOUN["connector_delivery"].kind: Reconciliation.delivery,
 }
 
 

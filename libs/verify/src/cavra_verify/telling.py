@@ -37,13 +37,23 @@ def _report(report: Report) -> Iterator[str]:
         yield "  " + ", ".join(f"{noun} {count}" for noun, count in sorted(log.kinds.items()))
         if log.unchecked_causes:
             yield f"  {log.unchecked_causes} causes in logs that were not replayed"
+        beat = log.last_beat
+        yield (
+            f"  {beat.open_count} open at its last heartbeat, {beat.at.isoformat(timespec='seconds')}"
+            if beat
+            else "  no heartbeat"
+        )
     yield ""
     yield f"{report.intents} intents, {report.executions} execution records"
-    for name, findings in (("gaps", report.gaps), ("violations", report.violations)):
+    for name, findings in (
+        ("gaps", report.gaps),
+        ("violations", report.violations),
+        ("silences", report.silences),
+    ):
         yield f"{findings.count} {name}"
         yield from (f"  {harmless(one)}" for one in findings.listed)
     if report.open_intents:
-        yield f"{len(report.open_intents)} intents without an end, up to the heads:"
+        yield f"{len(report.open_intents)} intents without an end, begun shortly before the heads:"
         yield from (f"  {harmless(one)}" for one in report.open_intents)
     if report.unreconciled:
         yield f"Not replayed, so that nothing was held against them: {', '.join(report.unreconciled)}"

@@ -11,6 +11,7 @@ from cavra.evidence.v1.evidence_pb2_grpc import EvidenceLogStub
 from cavra_service.client import Caller, connect
 from cavra_service.errors import Refused
 from cavra_service.replaying import pulled
+from cavra_service.runtime import utc_now
 from cavra_service.settings import Settings
 from cavra_service.tls import channel_credentials
 from cavra_verify.audit import Audit, Entry, Report
@@ -60,7 +61,7 @@ async def audited(
             async with aclosing(_pages(caller, service, log, head.tree_size)) as pages:
                 entries = pulled(loop, pages)
                 await asyncio.to_thread(audit.replay, origin, entries, head.note, kept, settled[service])
-        return audit.report()
+        return audit.report(utc_now())
 
 
 @dataclass(frozen=True, slots=True)
