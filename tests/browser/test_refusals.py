@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from playwright.async_api import Page, expect
 
+from tests.browser.evidence import api
 from tests.browser.house import (
     House,
     acknowledged,
@@ -61,6 +62,11 @@ async def test_who_took_part_meanwhile_is_refused_at_the_form_and_keeps_what_the
     await press(both, "Approve Retry")
     await refused(both, "self_approval", "Somebody else has to approve it.")
     await expect(both.get_by_label("Notes")).to_have_value("I looked at it.")
+    delivery = (await api(house, "", delivery_success="false"))["items"][0]["delivery_id"]
+    await house.open(both, f"/trace?id={delivery}")
+    refusal = both.locator(".node.bad[data-node^=gordackretryrefusal-]")
+    await expect(refusal).to_contain_text("refused: self approval")
+    await expect(refusal).to_contain_text("bea")
 
 
 async def test_who_lacks_the_role_sees_the_action_disabled_and_why(house: House) -> None:

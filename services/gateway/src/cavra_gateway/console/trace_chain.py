@@ -203,5 +203,6 @@ def _gaps(items: Sequence[Json], trace_ids: Sequence[str], sources: Mapping[str,
         lacking = sorted(set(range(max(seen) + 1)) - seen)
         if lacking and sources.get(log) == "ok":
             numbers = ", ".join(str(one + 1) for one in lacking[:10])
-            said.append(f"The {log} log lacks number {numbers} of its records of {trace}.")
+            word = "number" if len(lacking) == 1 else "numbers"
+            said.append(f"The {log} log lacks {word} {numbers} of its records of {trace}.")
     return said
