@@ -2,7 +2,7 @@
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,6 +20,9 @@ class MailServer:
     mails: list[tuple[str, list[str], bytes]] = field(default_factory=list)
     """(sender, recipients, content) of what was taken."""
     logins: list[str] = field(default_factory=list)
+    passwords: list[str] = field(default_factory=list)
+    takes: Callable[[str, str], bool] = lambda user, password: (user, password) == (USER, PASSWORD)
+    """Which user and password it takes."""
     secure: list[bool] = field(default_factory=list)
     """Of each login, whether it came over TLS."""
     hold: asyncio.Event | None = None
@@ -60,10 +63,11 @@ class MailServer:
         self, server: Any, session: Session, envelope: Envelope, mechanism: str, data: Any
     ) -> AuthResult:
         assert isinstance(data, LoginPassword)
-        self.logins.append(data.login.decode())
+        user, password = data.login.decode(), data.password.decode()
+        self.logins.append(user)
+        self.passwords.append(password)
         self.secure.append(session.ssl is not None)
-        right = (data.login.decode(), data.password.decode()) == (USER, PASSWORD)
-        return AuthResult(success=right, handled=False)
+        return AuthResult(success=self.takes(user, password), handled=False)
 
     async def handle_RCPT(
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]

@@ -18,6 +18,7 @@ from cavra_delivery.connectors.http import RESPONSE_LIMIT, HttpSender
 from cavra_delivery.connectors.webapi import HttpConnector
 
 from tests.support.certificates import Authority
+from tests.support.proxy import Proxy
 from tests.support.receiver import Receiver
 
 SECRET = "canary-credential"
@@ -78,47 +79,6 @@ class Tls:
                 writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")
         except (asyncio.IncompleteReadError, ConnectionError):
             writer.close()
-
-
-@dataclass
-class Proxy:
-    """A forward proxy that tunnels, and notes what it is asked for and all that passes in the clear."""
-
-    port: int = 0
-    asked: list[str] = field(default_factory=list)
-    _tasks: list[Any] = field(default_factory=list)
-
-    @asynccontextmanager
-    async def open(self) -> AsyncIterator["Proxy"]:
-        """It, listening."""
-        server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        self.port = server.sockets[0].getsockname()[1]
-        try:
-            yield self
-        finally:
-            server.close()
-            for task in self._tasks:
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = (await reader.readuntil(b"\r\n\r\n")).decode()
-        self.asked.append(head)
-        host, _, port = head.split(" ")[1].rpartition(":")
-        there = await asyncio.open_connection(host, int(port))
-        writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
-        self._tasks += [
-            asyncio.create_task(_pump(reader, there[1])),
-            asyncio.create_task(_pump(there[0], writer)),
-        ]
-
-
-async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    try:
-        while data := await reader.read(65536):
-            writer.write(data)
-    finally:
-        writer.close()
 
 
 async def test_a_certificate_of_an_unknown_authority_is_refused_before_anything_is_said(
