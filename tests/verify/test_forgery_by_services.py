@@ -325,6 +325,32 @@ def test_a_lie_that_is_signed_by_every_key_is_refuted_by_the_claim_it_breaks(
     assert not found & {"checkpoint", "inclusion", "signature", "complete"}, "the forger held the keys"
 
 
+def _never_told_of(forger: Forger) -> None:
+    for noun in ("execution_record", "closure"):
+        forger.pages.remove(forger.one(noun))
+
+
+def _never_sent_nor_told_of(forger: Forger) -> None:
+    _never_told_of(forger)
+    forger.pages.remove(forger.one("connector_delivery"))
+
+
+@pytest.mark.parametrize("change", [_never_told_of, _never_sent_nor_told_of])
+def test_an_execution_without_a_record_is_under_way_for_an_hour_and_refuted_by_what_came_later(
+    chain: ClosedChain, policy: Policy, change: Callable[[Forger], None]
+) -> None:
+    verdict = verify(file_of(forged(chain, change)), policy)
+    (ended,) = [one for one in verdict.claims if one.status != "holds"]
+    assert (ended.name, ended.status, verdict.exit_code) == ("ended", "unchecked", 2)
+    assert "1 under way" in ended.details[0]
+
+    def later(forger: Forger) -> None:
+        change(forger)
+        forger.one("closure").document["created_at"] = LATE
+
+    assert refuted(forged(chain, later), policy) == {"ended"}
+
+
 @pytest.mark.parametrize(
     ("before", "after"),
     [

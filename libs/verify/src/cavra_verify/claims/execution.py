@@ -2,12 +2,13 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from cavra_verify.chain import Chain, Item
-from cavra_verify.claims.base import Claim
+from cavra_verify.claims.base import Claim, Unchecked
 from cavra_verify.permits import Permit
+from cavra_verify.reconciliation import GRACE, moment
 
 _SKEW = timedelta(seconds=5)
 """How far the clocks of the two services may be apart: what delivery allows a permit."""
@@ -77,6 +78,20 @@ def _outcome(chain: Chain, record: Item) -> Iterator[str]:
         yield f"{record}: got {body['execution_status']}, expected {', '.join(outcomes)}, which {one} says"
 
 
+def _ended(chain: Chain) -> Iterator[str]:
+    told = {record.body["execution_id"] for record in chain.of("execution_record")}
+    begun = [intent for intent in chain.of("retry_intent") if intent.body["execution_id"] not in told]
+    newest = max((moment(item.document["created_at"]) for item in chain.items), default=None)
+    late = [one for one in begun if newest and newest - moment(one.document["created_at"]) > GRACE]
+    for intent in late:
+        yield f"{intent}: got no execution record, and records of more than an hour later, expected one by then"
+    if begun and not late:
+        names = ", ".join(str(intent) for intent in begun[:3])
+        raise Unchecked(
+            f"{len(begun)} under way at the heads that are shown ({names}): ask for a newer bundle"
+        )
+
+
 def _once(chain: Chain) -> Iterator[str]:
     intents = chain.of("retry_intent")
     for name, records, what in (
@@ -130,7 +145,7 @@ def _content(sent: Item, permit: Permit) -> Iterator[str]:
     for part in parts:
         if part.get("payload_hash", "") not in ("", permit.payload_hash):
             yield f"{sent}: got payload {part['payload_hash']}, expected {permit.payload_hash}, which was approved"
-        late = _moment(part["started_at"]) - _moment(permit.expires_at)
+        late = moment(part["started_at"]) - moment(permit.expires_at)
         if late > _SKEW:
             yield f"{sent}: got a send at {part['started_at']}, expected one before {permit.expires_at}"
 
@@ -154,12 +169,9 @@ def _asserted(chain: Chain) -> Iterator[str]:
             yield f"{closure}: got {one} as a verification, which is asserted and proves nothing"
 
 
-def _moment(text: str) -> datetime:
-    return datetime.fromisoformat(text)
-
-
 CLAIMS = (
     Claim("ordered", "Intent comes before the send, and the send before its outcome.", _ordered),
+    Claim("ended", "Every execution that was begun has its record.", _ended),
     Claim("once", "One approval is one execution, and one execution is sent and recorded once.", _once),
     Claim("permitted", "What was sent is, by permit and payload hash, what the intent said, in time.", _permitted),
     Claim("asserted", "What nobody knows is unknown, and what people say of it stays an assertion.", _asserted),
