@@ -130,6 +130,27 @@ async def test_who_is_sent_away_comes_back_and_is_taken(server: VendorServer, co
     assert (answer.reason, answer.status_code, tries) == ("rate_limited", 429, 1)
 
 
+@pytest.mark.parametrize(
+    ("asked", "tries", "paused"),
+    [("2", 2, [2.0]), ("3", 1, []), ("86400", 1, []), ("Fri, 31 Dec 2199 23:59:59 GMT", 1, [])],
+)
+async def test_a_receiver_is_left_alone_for_as_long_as_it_asks_and_for_longer_than_two_seconds_given_up(
+    asked: str, tries: int, paused: list[float], connect: Connect
+) -> None:
+    server = VENDORS["webhook"]()
+    async with server.start():
+        connector, pauses = connect(server), list[float]()
+
+        async def sleep(seconds: float) -> None:
+            pauses.append(seconds)
+
+        server.script = [Reply(429, b"slow down", (("retry-after", asked),))]
+        message = Message(MESSAGE_ID, connector.render(audit(), MESSAGE_ID))
+        answer, made = await send(connector, connector.destination(), message, Limits(2, 5.0), sleep)
+        assert (answer.delivered, made, pauses) == (tries == 2, tries, paused)
+        assert len(server.asked) == tries
+
+
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b'"ok"', b"\xff\xfe", b'{"ok":1,"code":"0"}'])
 async def test_a_success_that_is_none_of_the_vendors_leaves_open_whether_it_took_the_message(
     body: bytes, server: VendorServer, connect: Connect
