@@ -144,6 +144,41 @@ def test_an_entry_that_lacks_something_says_which_field(kind: str, entry: dict[s
     assert refused.value.field == field
 
 
+@pytest.mark.parametrize(
+    ("changed", "token_url", "scope"),
+    [
+        (
+            {},
+            "https://login.microsoftonline.com/00000000-0000-0000-0000-000000000001/oauth2/v2.0/token",
+            "https://monitor.azure.com/.default",
+        ),
+        (
+            {"token_url": "https://login.microsoftonline.us/t/oauth2/v2.0/token", "scope": "https://monitor.azure.us/.default"},
+            "https://login.microsoftonline.us/t/oauth2/v2.0/token",
+            "https://monitor.azure.us/.default",
+        ),
+    ],
+    ids=["public", "another cloud"],
+)  # fmt: skip
+def test_sentinels_token_is_asked_for_where_its_tenant_gives_them(
+    changed: dict[str, str], token_url: str, scope: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("T_SECRET", "made-for-this-test")
+    entry = {
+        "url": "https://d.ingest.monitor.azure.com",
+        "dcr_id": "dcr-1",
+        "stream": "Custom-T",
+        "tenant_id": "00000000-0000-0000-0000-000000000001",
+        "client_id": "00000000-0000-0000-0000-000000000002",
+        "client_secret_env": "T_SECRET",
+        **changed,
+    }
+    grant = form_of("sentinel", ConnectorConfig.model_validate(entry)).destination("sentinel").grant
+    assert grant is not None
+    assert (grant.token_url, grant.scope) == (token_url, scope)
+    assert (grant.client_id, grant.client_secret) == (entry["client_id"], "made-for-this-test")
+
+
 def test_a_routing_key_is_in_no_body_that_is_approved_and_binds_the_destination(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
