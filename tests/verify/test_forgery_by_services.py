@@ -5,11 +5,11 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from cavra_verify.policy import Policy
+from cavra_verify.policy import Policy, read_policy
 from cavra_verify.signatures import RECORD_TYPE
 from cavra_verify.verify import verify
 
-from tests.support.bundles import Forger, Page, file_of, forged, policy_of
+from tests.support.bundles import Forger, Page, file_of, forged, policy_document, policy_of
 from tests.support.closed_chain import ClosedChain, Kept
 
 LATE = "2031-01-01T00:00:00.000000+00:00"
@@ -382,3 +382,32 @@ def test_what_your_policy_asks_more_of_than_the_installation_did_is_refuted(
     chain: ClosedChain, floor: str, value: int
 ) -> None:
     assert refuted(chain, policy_of(chain.logs, **{floor: value})) == {"floors"}
+
+
+def _mallory_approves(forger: Forger) -> None:
+    forger.one("approval_decision").act_as("mallory")
+
+
+def _mallory_executes(forger: Forger) -> None:
+    forger.one("retry_intent").act_as("mallory")
+    forger.one("execution_record").act_as("mallory")
+
+
+@pytest.mark.parametrize(
+    ("change", "role"), [(_mallory_approves, "approver"), (_mallory_executes, "operator")]
+)
+def test_who_acts_in_a_role_that_your_policy_gives_to_others_is_refuted(
+    chain: ClosedChain, policy: Policy, change: Callable[[Forger], None], role: str
+) -> None:
+    """The issuer says who mallory is, and the services let mallory act: only the auditor's own list tells."""
+    given = {"approver": ["bob", "carol"], "operator": ["erin", "oscar", "paula", "rita", "sam"]}
+    roles = {name: [{"iss": "cavra-local", "sub": sub} for sub in subs] for name, subs in given.items()}
+    named = read_policy(json.dumps(policy_document(chain.logs) | {"roles": roles}).encode())
+    assert refuted(chain, named) == set()
+    altered = forged(chain, change)
+    # The permit is made up again from the intent, which rests on other bytes now.
+    assert refuted(altered, policy) <= {"permitted"}
+    verdict = verify(file_of(altered), named)
+    (people,) = [one for one in verdict.claims if one.name == "people"]
+    assert len(people.details) == 1
+    assert people.details[0].endswith(f"by 'mallory', whom your policy does not name as {role}")

@@ -11,6 +11,7 @@ from cavra_verify.policy import Floors, PinnedKey, PolicyError, read_policy
 from cavra_verify.signatures import key_id
 
 KEYS = [base64.b64encode(bytes([at]) * 32).decode() for at in range(4)]
+BOB = {"iss": "cavra-local", "sub": "bob"}
 DOCUMENT: dict[str, Any] = {
     "schema_version": "cavra.policy.v1",
     "logs": [
@@ -48,6 +49,16 @@ def test_a_policy_says_which_logs_keys_issuers_and_floors_count() -> None:
     assert retry.keys[0].key_id == key_id(b"\x01" * 32)
     assert policy.issuers == {"cavra-local"}
     assert policy.floors == Floors(required_approvals=2)
+    assert policy.roles == {}
+
+
+def test_a_policy_may_name_who_has_a_role_and_one_without_people_is_nobodys() -> None:
+    people = [BOB, {"iss": "https://id.example", "sub": "bob"}]
+    roles = read(lambda one: one.update(roles={"approver": people, "operator": []})).roles
+    assert roles == {
+        "approver": {("cavra-local", "bob"), ("https://id.example", "bob")},
+        "operator": frozenset(),
+    }
 
 
 def test_a_key_is_good_for_its_part_of_the_log_and_both_are_where_one_takes_over() -> None:
@@ -70,6 +81,11 @@ def test_a_key_is_good_for_its_part_of_the_log_and_both_are_where_one_takes_over
         pytest.param(lambda one: one["floors"].update(required_approvals=True), "required_approvals: got True", id="true as a number"),
         pytest.param(lambda one: one["floors"].update(separation_of_duties=1), "separation_of_duties: got int", id="one as true"),
         pytest.param(lambda one: one.update(issuers=[""]), "policy.issuers", id="an empty issuer"),
+        pytest.param(lambda one: one.update(roles=[]), "policy.roles: got list", id="roles as a list"),
+        pytest.param(lambda one: one.update(roles={"aprover": []}), "policy.roles.aprover: got a field", id="a misspelt role"),
+        pytest.param(lambda one: one.update(roles={"approver": ["bob"]}), "roles.approver[0]: got str", id="a person by name alone"),
+        pytest.param(lambda one: one.update(roles={"approver": [{"sub": "bob"}]}), "approver[0].iss: got nothing", id="no issuer"),
+        pytest.param(lambda one: one.update(roles={"operator": [BOB | {"name": "bob"}]}), "operator[0].name: got a field", id="a name"),
         pytest.param(lambda one: one["logs"][0].update(service="gateway"), "logs[0].service: got 'gateway'", id="no such service"),
         pytest.param(lambda one: one["logs"][0].update(keys=[]), "logs[0].keys: got none", id="no keys"),
         pytest.param(lambda one: one["logs"][0].update(kinds=["retry_intent"]), "kinds of the delivery service", id="a foreign kind"),

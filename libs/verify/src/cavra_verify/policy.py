@@ -4,7 +4,7 @@ import base64
 import binascii
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
 from cavra_verify.kinds import BY_NOUN, KINDS
@@ -12,6 +12,7 @@ from cavra_verify.signatures import key_id
 
 POLICY_SCHEMA: Final = "cavra.policy.v1"
 SERVICES: Final = ("delivery", "retry", "recovery")
+ROLES: Final = ("approver", "operator")
 _MOST_BYTES: Final = 1024 * 1024
 
 T = TypeVar("T")
@@ -81,6 +82,8 @@ class Policy:
     issuers: frozenset[str]
     """Issuers (`iss`) whose word for who a person is counts."""
     floors: Floors
+    roles: Mapping[str, frozenset[tuple[str, str]]] = field(default_factory=dict)
+    """Role -> the people, (iss, sub), who have it; whom a role that is not named here was given by the installation is not asked."""
 
 
 def read_policy(data: bytes) -> Policy:
@@ -101,9 +104,10 @@ def read_policy(data: bytes) -> Policy:
     logs = [_log(one, f"policy.logs[{at}]") for at, one in enumerate(fields.take("logs", _list))]
     issuers = [_text(one, "policy.issuers") for one in fields.take("issuers", _list)]
     floors = _floors(fields.take("floors", _dict))
+    roles = _roles(fields.take("roles", _dict, {}))
     fields.end()
     _check_apart(logs)
-    return Policy({log.origin: log for log in logs}, frozenset(issuers), floors)
+    return Policy({log.origin: log for log in logs}, frozenset(issuers), floors, roles)
 
 
 def _log(value: Any, where: str) -> PinnedLog:
@@ -149,6 +153,24 @@ def _floors(value: Any) -> Floors:
     )
     fields.end()
     return floors
+
+
+def _roles(value: Any) -> dict[str, frozenset[tuple[str, str]]]:
+    fields = _Fields(value, "policy.roles")
+    named = {
+        role: [_person(one, f"policy.roles.{role}[{at}]") for at, one in enumerate(fields.take(role, _list))]
+        for role in ROLES
+        if role in value
+    }
+    fields.end()
+    return {role: frozenset(people) for role, people in named.items()}
+
+
+def _person(value: Any, where: str) -> tuple[str, str]:
+    fields = _Fields(value, where)
+    person = fields.take("iss", _text), fields.take("sub", _text)
+    fields.end()
+    return person
 
 
 def _check_apart(logs: Iterable[PinnedLog]) -> None:

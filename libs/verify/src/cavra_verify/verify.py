@@ -25,6 +25,7 @@ NOT_CHECKED: Final = (
     "Anything recorded after the heads that the bundle shows, and records of other traces: `cavra audit` replays whole logs.",
     "What happened outside of the logs: whether the receiver kept what it said it took, and sends that no service recorded.",
     "Who people are, beyond the word of the issuers that you trust; two accounts of one person are two people here.",
+    "Who may approve and who may operate, unless your policy names them: the records say who did, not who was allowed to.",
     "Clocks: order comes from hashes and log indexes; expiry is judged by the times that the services wrote down.",
     "What a service claims falsely with its own key where no other log says otherwise.",
     "Whether a log showed others another history, unless you kept a checkpoint and give it with --since.",

@@ -19,6 +19,17 @@ _NAMED: Final = {
     "closure": "closed_by",
 }
 """The field in which a record of a kind names who acted."""
+_ROLES: Final = {
+    "approval_decision": "approver",
+    "retry_plan": "operator",
+    "retry_ack": "operator",
+    "approval_plan": "operator",
+    "retry_intent": "operator",
+    "execution_resolution": "operator",
+    "playbook": "operator",
+    "closure": "operator",
+}
+"""The role that it takes to make a record of a kind. An execution record is by who made its intent, as `ordered` says."""
 
 
 def _people(chain: Chain) -> Iterator[str]:
@@ -29,6 +40,9 @@ def _people(chain: Chain) -> Iterator[str]:
         names = {item.document["signer"], item.body.get(_NAMED.get(item.kind.noun, ""), actor["name"])}
         if names != {actor["name"]}:
             yield f"{item}: got another name in the record than its actor's"
+        role = _ROLES.get(item.kind.noun, "")
+        if item.person not in chain.policy.roles.get(role, (item.person,)):
+            yield f"{item}: got it by {item.person[1]!r:.80}, whom your policy does not name as {role}"
 
 
 def _public_safe(chain: Chain) -> Iterator[str]:
@@ -38,6 +52,6 @@ def _public_safe(chain: Chain) -> Iterator[str]:
 
 
 CLAIMS = (
-    Claim("people", "Everybody who acted is named by an issuer that you trust, and by one name.", _people),
+    Claim("people", "Who acted is named by an issuer that you trust, by one name, and in the role that you gave.", _people),
     Claim("public_safe", "No text is outside its grammar or looks like a credential.", _public_safe),
 )  # fmt: skip
