@@ -40,6 +40,10 @@ def in_re(pattern: str, text: str) -> bool:
     return re.fullmatch(pattern, text) is not None
 
 
+def in_re2(pattern: str, text: str) -> bool:
+    return re2.fullmatch(pattern, text) is not None
+
+
 def in_pydantic(pattern: str, text: str) -> bool:
     try:
         TypeAdapter(Annotated[str, StringConstraints(pattern=f"^(?:{pattern})$")]).validate_python(text)
@@ -52,7 +56,12 @@ def in_pydantic(pattern: str, text: str) -> bool:
 def test_every_engine_reads_a_grammar_alike(name: str) -> None:
     pattern = PATTERNS[name]
     for text in SAMPLES:
-        verdicts = (in_re(pattern, text), guard.matches(name, text), in_pydantic(pattern, text))
+        verdicts = (
+            in_re(pattern, text),
+            in_re2(pattern, text),
+            in_pydantic(pattern, text),
+            guard.matches(name, text),
+        )
         assert len(set(verdicts)) == 1, (name, text[:40], verdicts)
 
 
@@ -60,7 +69,31 @@ def test_every_engine_reads_a_grammar_alike(name: str) -> None:
 @given(st.text(st.characters(exclude_categories=["Cs"]), max_size=60))
 def test_every_engine_gives_random_texts_the_same_verdict(text: str) -> None:
     for name, pattern in PATTERNS.items():
-        assert in_re(pattern, text) == guard.matches(name, text), name
+        assert in_re(pattern, text) == in_re2(pattern, text) == guard.matches(name, text), name
+
+
+NEAR = st.tuples(
+    st.integers(0, 200),
+    st.integers(0, 2),
+    st.sampled_from(["", *'a0A-._:/ \n\r\t\x00\x7f\x85"\\<é\u2028\u017f\u212a\u0663']),
+)
+"""Where a word is changed, how many characters are taken out there, and what is put in: some look like what a class may hold."""
+
+
+@pytest.mark.parametrize("name", PATTERNS)
+def test_both_engines_agree_on_the_words_of_a_grammar_and_on_what_is_nearly_one(name: str) -> None:
+    pattern = PATTERNS[name]
+    words = st.from_regex(re.compile(pattern), fullmatch=True)
+
+    @settings(max_examples=40, deadline=None)
+    @given(words, NEAR)
+    def agree(word: str, near: tuple[int, int, str]) -> None:
+        assert (in_re(pattern, word), in_re2(pattern, word), guard.matches(name, word)) == (True,) * 3
+        at, less, more = near
+        changed = word[: at % (len(word) + 1)] + more + word[at % (len(word) + 1) + less :]
+        assert in_re(pattern, changed) == in_re2(pattern, changed) == guard.matches(name, changed), changed
+
+    agree()
 
 
 @pytest.mark.parametrize("name", PATTERNS)
