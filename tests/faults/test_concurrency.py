@@ -4,7 +4,7 @@ import asyncio
 import sqlite3
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import product
@@ -16,8 +16,8 @@ from cavra.retry.v1 import retry_pb2 as pb
 from cavra_evidence.times import text
 from cavra_verify.kinds import BY_NOUN
 
+from tests.faults.nursery import WarmHome
 from tests.faults.world import PATIENCE, Case, World
-from tests.flow.processes.running import Home
 from tests.support.receiver import Receiver
 
 ITEMS = 24
@@ -27,11 +27,8 @@ RUNS = 8
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """Delivery and the first retry process, for all tests here."""
-    home = Home(tmp_path_factory.mktemp("concurrency"))
-    try:
-        yield World(home)
-    finally:
-        home.close()
+    with closing(WarmHome(tmp_path_factory.mktemp("concurrency"))) as home, closing(World(home)) as running:
+        yield running
 
 
 @pytest.fixture(scope="module")
@@ -55,14 +52,19 @@ def body(record: Any, noun: str) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize(("processes", "most"), [(1, 4), (2, 25), (3, 4)])
+@pytest.mark.parametrize(("processes", "most", "more"), [(1, 4, 0), (2, 25, 0), (3, 4, 3)])
 async def test_eight_runs_over_the_same_approved_items_send_each_once(
-    case: Case, retries: list[str], processes: int, most: int
+    case: Case, world: World, retries: list[str], processes: int, most: int, more: int
 ) -> None:
+    """Also while `more` processes start, of which each looks at once for claims that were left behind."""
     await case.fail(ITEMS)
     await case.patiently(case.approve)
     runs = [partial(case.run, at=retries[turn % processes], most=most) for turn in range(RUNS)]
-    answers = await asyncio.gather(*(case.patiently(run, "conflict") for run in runs))
+    with ExitStack() as started:
+        running = asyncio.gather(*(case.patiently(run, "conflict") for run in runs))
+        for _ in range(more):
+            await asyncio.to_thread(started.enter_context, world.sibling(looks_every="3600"))
+        answers = await running
     while any(one.open for one in await case.failures()):
         answers.append(await case.run(most=most))
     taken = [body(result.execution, "execution_record") for answer in answers for result in answer.results]

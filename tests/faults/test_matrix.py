@@ -3,7 +3,7 @@
 import asyncio
 import re
 from collections.abc import AsyncIterator, Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
 
@@ -15,8 +15,8 @@ from cavra_service.errors import Refused
 from cavra_service.faults import POINTS
 from cavra_verify.kinds import BY_NOUN
 
+from tests.faults.nursery import WarmHome
 from tests.faults.world import PATIENCE, Case, World
-from tests.flow.processes.running import Home
 from tests.support.receiver import Receiver
 
 STRUCK = {
@@ -36,6 +36,16 @@ DELIVERY = [point for point in STRUCK if point.startswith("delivery")]
 MACHINE = [*RETRY, *DELIVERY]
 FIRST = [point.replace("retry", "first") for point in DELIVERY]
 RESOLVED = ["retry.resolved", "delivery.resolved"]
+RECONCILED = [
+    "delivery.settle.before_fence",
+    "delivery.settle.fenced",
+    "retry.reconcile.answered",
+    "retry.reconcile.executed",
+]
+RECOVERED = "delivery.settle.recovered"
+ACTION = {"its own": "kill", "its peer's": "hold", "both": "hold", "none": "fail"}
+DEATHS = list(ACTION)
+"""Whose process dies at a step; where none does, what was under way there ends alone."""
 ALERTED = ["retry.alert_planned", "retry.alert_answered"]
 ARRIVALS = 4
 """Requests that the receiver gets of two deliveries, each refused and then retried."""
@@ -44,11 +54,8 @@ ARRIVALS = 4
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """The two processes, for all tests here."""
-    home = Home(tmp_path_factory.mktemp("faults"))
-    try:
-        yield World(home)
-    finally:
-        home.close()
+    with closing(WarmHome(tmp_path_factory.mktemp("faults"))) as home, closing(World(home)) as running:
+        yield running
 
 
 @pytest.fixture
@@ -71,14 +78,31 @@ def other(point: str) -> str:
     return "delivery" if owner(point) == "retry" else "retry"
 
 
-async def held_at(case: Case, point: str) -> asyncio.Task[object]:
+async def held_at(case: Case, point: str, failures: int = 2) -> asyncio.Task[object]:
     """A run that holds at this step."""
-    await case.fail()
+    await case.fail(failures)
     await case.patiently(case.approve)
-    case.world.order(point, "hold")
+    case.world.order((point, "hold"))
     running = asyncio.create_task(case.run())
     await case.world.held(owner(point))
     return running
+
+
+async def struck(case: Case, point: str, dies: str) -> None:
+    """At this step, which is ordered, these have died, and all are back."""
+    own = owner(point)
+    if dies == "its own":
+        await case.world.ended(own)
+        case.world.start(own)
+    elif dies != "none":
+        await case.world.held(own)
+        if dies == "both":
+            case.world.kill("retry", "delivery")
+            case.world.start("delivery", "retry")
+        else:
+            case.world.kill(other(point))
+            case.world.start(other(point))
+            case.world.release(own)
 
 
 async def ends(running: asyncio.Task[object]) -> None:
@@ -93,7 +117,7 @@ def test_every_step_of_the_code_is_in_the_matrix() -> None:
     named = re.findall(r'await fault\(f?"([^"]+)"\)', source)
     assert len(named) == source.count("await fault("), "a step has no name that one can read here"
     steps = {point.replace("{send.sort}", sort) for point in named for sort in ("first", "retry")}
-    assert steps == {*MACHINE, *FIRST, *RESOLVED, *ALERTED} == POINTS
+    assert steps == {*MACHINE, *FIRST, *RESOLVED, *RECONCILED, RECOVERED, *ALERTED} == POINTS
 
 
 @pytest.mark.parametrize("point", MACHINE)
@@ -102,7 +126,7 @@ async def test_a_service_that_dies_at_a_step_sends_nothing_twice_and_loses_nothi
 ) -> None:
     await case.fail()
     await case.patiently(case.approve)
-    case.world.order(point, "kill")
+    case.world.order((point, "kill"))
     running = asyncio.create_task(case.run())
     await case.world.ended(owner(point))
     if owner(point) == "retry":
@@ -152,7 +176,7 @@ async def test_a_caller_who_leaves_ends_the_waiting_and_not_the_work(case: Case,
 async def test_a_deadline_that_passes_ends_the_waiting_and_not_the_work(case: Case, point: str) -> None:
     await case.fail()
     await case.patiently(case.approve)
-    case.world.order(point, "hold")
+    case.world.order((point, "hold"))
     running = asyncio.create_task(case.run(timeout=1.0))
     await case.world.held(owner(point))
     with pytest.raises(Refused) as refused:
@@ -167,9 +191,7 @@ async def test_a_deadline_that_passes_ends_the_waiting_and_not_the_work(case: Ca
 async def test_a_permit_that_arrives_after_the_fence_sends_nothing(case: Case) -> None:
     running = await held_at(case, "retry.permitted")
     ids = [one["execution_id"] for one in await case.records("retry", "retry_intent")]
-    request = delivery_pb2.SettleRequest(execution_ids=ids)
-    answer = await case.call("delivery", "Settle", request, "service:retry", "service")
-    assert {one.result.skipped_reason for one in answer.settlements} == {"fenced"}
+    assert {one.result.skipped_reason for one in await case.settle(*ids)} == {"fenced"}
     case.world.release("retry")
     await ends(running)
     assert "cavra-execution-id" not in {name for one in case.receiver.received for name in one.headers}
@@ -202,30 +224,116 @@ async def test_runs_on_two_processes_of_one_store_send_each_item_once(case: Case
     await case.proves_itself()
 
 
-@pytest.mark.parametrize("point", RESOLVED)
-async def test_a_resolution_reaches_delivery_whoever_dies(case: Case, point: str) -> None:
-    running = await held_at(case, "delivery.retry.attempted")
-    case.world.kill("delivery")
+async def test_a_fence_and_a_send_that_is_about_to_begin_do_not_pass_each_other(case: Case) -> None:
+    running = await held_at(case, "delivery.retry.before_attempt")
+    ids = [one["execution_id"] for one in await case.records("retry", "retry_intent")]
+    settled = await case.settle(*ids)
+    assert [one.in_progress for one in settled].count(True) >= 1
+    assert not {one.result.skipped_reason for one in settled} - {""}
+    case.world.release("delivery")
+    await running
+    executions = await case.proves_itself()
+    assert [one["execution_status"] for one in executions] == ["delivered"] * 2
+
+
+async def test_a_send_that_is_about_to_begin_yields_to_the_fence_of_another_process(case: Case) -> None:
+    running = await held_at(case, "delivery.retry.before_attempt", failures=1)
+    (intent,) = await case.records("retry", "retry_intent")
+    with case.world.sibling(service="delivery") as sibling:
+        (settled,) = await case.settle(intent["execution_id"], at=sibling)
+    assert settled.result.skipped_reason == "fenced"
+    case.world.release("delivery")
+    await running
+    assert case.receiver.count_by("cavra-execution-id") == {"": 1}
+    (execution,) = await case.proves_itself()
+    assert (execution["execution_status"], execution["skipped"]) == ("skipped", "fenced")
+
+
+async def test_a_process_that_starts_leaves_its_sibling_what_that_has_claimed(case: Case) -> None:
+    running = await held_at(case, "retry.permitted")
+    with case.world.sibling(looks_every="3600") as sibling:
+        # What it looks for at its start it has looked for by the time that it answers this.
+        await case.patiently(lambda: case.run(at=sibling))
+        case.world.release("retry")
+        await running
+    executions = await case.proves_itself()
+    assert [one["execution_status"] for one in executions] == ["delivered"] * 2
+
+
+@pytest.mark.parametrize("dies", DEATHS)
+@pytest.mark.parametrize("point", RECONCILED)
+async def test_a_settlement_that_is_cut_short_is_made_by_the_next_look(
+    case: Case, point: str, dies: str
+) -> None:
+    await case.fail()
+    await case.patiently(case.approve)
+    case.world.order(("retry.claimed", "fail"), (point, ACTION[dies]))
+    await ends(asyncio.create_task(case.run()))
+    await struck(case, point, dies)
+    executions = await case.proves_itself()
+    assert [(one["execution_status"], one["skipped"]) for one in executions] == [("skipped", "fenced")] * 2
+
+
+@pytest.mark.parametrize("point", [one for one in RECONCILED if owner(one) == "retry"])
+async def test_an_outcome_that_is_asked_for_again_and_lost_again_is_recorded_once(
+    case: Case, point: str
+) -> None:
+    await case.fail()
+    await case.patiently(case.approve)
+    case.world.order(("retry.answered", "fail"), (point, "kill"))
+    await ends(asyncio.create_task(case.run()))
+    await struck(case, point, "its own")
+    executions = await case.proves_itself()
+    assert [one["execution_status"] for one in executions] == ["delivered"] * 2
+
+
+async def test_a_service_that_dies_again_while_it_records_what_was_cut_short_records_it_once(
+    case: Case,
+) -> None:
+    await case.fail()
+    await case.patiently(case.approve)
+    case.world.order(("delivery.retry.attempted", "kill"), (RECOVERED, "kill"))
+    running = asyncio.create_task(case.run())
+    await case.world.ended("delivery")
+    case.world.start_in_vain("delivery")
     case.world.start("delivery")
     await ends(running)
-    executions = await case.settled()
-    unknown = [one["execution_id"] for one in executions if one["execution_status"] == "unknown"]
-    assert unknown
-    case.world.order(point, "kill")
-    sent = bool(case.receiver.count_by("cavra-execution-id")[unknown[0]])
-    resolving = asyncio.create_task(case.resolve(unknown[0], sent))
-    await case.world.ended(owner(point))
-    if owner(point) == "retry":
-        await _over(resolving)
-    case.world.start(owner(point))
-    await _over(resolving)
+    executions = await case.proves_itself()
+    assert "unknown" in {one["execution_status"] for one in executions}
+
+
+@pytest.mark.parametrize("dies", [*DEATHS, "who asked", "too late"])
+@pytest.mark.parametrize("point", RESOLVED)
+async def test_a_resolution_reaches_delivery_whoever_dies_or_leaves(
+    case: Case, point: str, dies: str
+) -> None:
+    await case.fail(1)
+    await case.patiently(case.approve)
+    case.world.order(("delivery.retry.attempted", "fail"))
+    await ends(asyncio.create_task(case.run()))
+    (execution,) = await case.settled()
+    assert execution["execution_status"] == "unknown"
+    case.world.order((point, ACTION.get(dies, "hold")))
+    timeout = 1.0 if dies == "too late" else PATIENCE
+    resolving = asyncio.create_task(case.resolve(execution["execution_id"], delivered=False, timeout=timeout))
+    if dies in DEATHS:
+        await struck(case, point, dies)
+        await ends(resolving)
+    else:
+        await case.world.held(owner(point))
+        if dies == "who asked":
+            resolving.cancel()
+        with pytest.raises((asyncio.CancelledError, Refused)):
+            await resolving
+        case.world.release(owner(point))
     await case.proves_itself()
+    assert len(await case.records("retry", "execution_resolution")) == 1
 
 
 @pytest.mark.parametrize("point", FIRST)
 async def test_a_first_send_that_dies_is_recorded_and_can_be_retried(case: Case, point: str) -> None:
     case.receiver.status = 503
-    case.world.order(point, "kill")
+    case.world.order((point, "kill"))
     request = delivery_pb2.DeliverAuditRequest(retries=0, timeout_seconds=5)
     with pytest.raises(Refused):
         await case.call("delivery", "DeliverAudit", request)
@@ -248,7 +356,7 @@ async def test_a_first_send_that_dies_is_recorded_and_can_be_retried(case: Case,
 @pytest.mark.parametrize("point", FIRST)
 async def test_a_first_send_that_a_fault_ends_is_recorded_without_a_restart(case: Case, point: str) -> None:
     case.receiver.status = 503
-    case.world.order(point, "fail")
+    case.world.order((point, "fail"))
     request = delivery_pb2.DeliverAuditRequest(retries=0, timeout_seconds=5)
     with pytest.raises(Refused):
         await case.call("delivery", "DeliverAudit", request)
@@ -272,7 +380,7 @@ async def test_a_first_send_that_a_fault_ends_is_recorded_without_a_restart(case
 async def test_a_retry_that_a_fault_ends_is_settled_without_a_restart(case: Case, point: str) -> None:
     await case.fail()
     await case.patiently(case.approve)
-    case.world.order(point, "fail")
+    case.world.order((point, "fail"))
     await ends(asyncio.create_task(case.run()))
     await case.proves_itself()
 
@@ -280,7 +388,7 @@ async def test_a_retry_that_a_fault_ends_is_settled_without_a_restart(case: Case
 @pytest.mark.parametrize("timeout", [PATIENCE, 1.0], ids=["leaves", "is late"])
 @pytest.mark.parametrize("point", FIRST)
 async def test_a_first_send_goes_on_without_who_asked_for_it(case: Case, point: str, timeout: float) -> None:
-    case.world.order(point, "hold")
+    case.world.order((point, "hold"))
     request = delivery_pb2.DeliverAuditRequest(retries=0, timeout_seconds=5)
     asked = partial(case.call, "delivery", "DeliverAudit", request, key=f"{point} {timeout}")
     sending = asyncio.create_task(asked(timeout=timeout))
@@ -302,7 +410,7 @@ async def test_an_alert_that_is_planned_is_sent_once_and_then_suppresses_its_cau
 ) -> None:
     await case.fail(1)
     await case.patiently(lambda: case.call("retry", "GetWorkerHealth", pb.GetWorkerHealthRequest()))
-    case.world.order(point, action)
+    case.world.order((point, action))
     request = pb.DeliverHealthAlertRequest(retries=0, timeout_seconds=5)
     with pytest.raises(Refused):
         await case.call("retry", "DeliverHealthAlert", request)
@@ -317,8 +425,3 @@ async def test_an_alert_that_is_planned_is_sent_once_and_then_suppresses_its_cau
     await case.approve()
     await case.patiently(case.run)
     assert not any(one.open for one in await case.failures())
-
-
-async def _over(task: asyncio.Task[object]) -> None:
-    with suppress(Refused):
-        await task

@@ -2,9 +2,10 @@
 
 import asyncio
 import signal
+import socket
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Final
 
 import orjson
@@ -41,33 +42,43 @@ class World:
         }
         self.processes: dict[str, Process] = {}
         self.addresses: dict[str, str] = {}
+        self._ports = {name: _reserved() for name in _STUBS}
         self.start("delivery")
         self.start("retry")
 
     def start(self, *names: str) -> None:
         """Start services at the same time."""
         for name in names:
-            port = self.addresses[name].rpartition(":")[2] if name in self.addresses else "0"
+            port = self._ports[name].getsockname()[1]
             known = {f"CAVRA_{one.upper()}_ADDRESS": at for one, at in self.addresses.items()}
-            self.processes[name] = self.home.start("serve", name, "--port", port, **known)
+            self.processes[name] = self.home.start("serve", name, "--port", str(port), **known)
         for name in names:
             self.processes[name].ready()
             self.addresses |= self.processes[name].addresses
 
+    def start_in_vain(self, name: str) -> None:
+        """Start a service that dies before it serves."""
+        with suppress(AssertionError):
+            self.start(name)
+            raise RuntimeError("it serves")
+
     @contextmanager
-    def sibling(self, *options: str) -> Iterator[str]:
-        """A second retry process on the same store, started with these options, while this is open; gives its address."""
+    def sibling(self, *options: str, service: str = "retry", looks_every: str = "0.2") -> Iterator[str]:
+        """A second process on the same store, started with these options, while this is open; gives its address."""
         known = {f"CAVRA_{one.upper()}_ADDRESS": at for one, at in self.addresses.items()}
-        process = self.home.start("serve", "retry", "--port", "0", *options, **known)
+        known["CAVRA_RECONCILE_INTERVAL_SECONDS"] = looks_every
+        process = self.home.start("serve", service, "--port", "0", *options, **known)
         process.ready()
         try:
-            yield process.addresses["retry"]
+            yield process.addresses[service]
         finally:
             process.kill()
 
-    def order(self, point: str, action: str) -> None:
-        """At this step, once, this happens."""
-        self._order.write_text(f"{point}:{action}")
+    def order(self, *faults: tuple[str, str]) -> None:
+        """At these steps, one after the other, that happens: (step, action)."""
+        ready = self._order.with_suffix(".new")
+        ready.write_text("\n".join(map(":".join, faults)))
+        ready.replace(self._order)
 
     def kill(self, *names: str) -> None:
         """End services as a power cut does."""
@@ -87,12 +98,38 @@ class World:
         """Return once the service has killed itself."""
         await asyncio.wait_for(asyncio.to_thread(self.processes[name].ended), PATIENCE)
 
+    def close(self) -> None:
+        """Give the ports back."""
+        for port in self._ports.values():
+            port.close()
+
     def mend(self) -> None:
         """Forget orders, and start what is down, whatever a test left."""
         self._order.unlink(missing_ok=True)
         for process in self.processes.values():
             process.kill()
         self.start(*self.processes)
+
+
+def _reserved() -> socket.socket:
+    """A port that nobody's connection gets while the service is down that listens there: bound, which leaves others to listen."""
+    port = socket.socket()
+    port.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    port.bind(("127.0.0.1", 0))
+    return port
+
+
+def _approved(intents: list[dict[str, Any]], decisions: list[dict[str, Any]]) -> None:
+    """Fail unless each intent rests on a decision of its own that approved the very item, at the very attempt."""
+    same = ("delivery_id", "audit_id", "provider", "attempt_number", "item_digest")
+    approvals = {
+        one["decision_id"]: [one[name] for name in same]
+        for one in decisions
+        if one["approval_state"] == "approved"
+    }
+    for intent in intents:
+        approved = approvals.pop(intent["approval_decision_id"], None)
+        assert approved == [intent[name] for name in same], f"no approval of its own: {intent}"
 
 
 class Case:
@@ -237,9 +274,7 @@ class Case:
         assert Counter(one["execution_id"] for one in intents) == Counter(
             one["execution_id"] for one in executions
         )
-        assert {one["approval_decision_id"] for one in intents} <= {
-            one["decision_id"] for one in await self.records("retry", "approval_decision")
-        }
+        _approved(intents, await self.records("retry", "approval_decision"))
         sent = self.receiver.count_by("cavra-execution-id")
         sent.pop("")
         assert set(sent.values()) <= {1}, "an execution was sent twice"
@@ -273,11 +308,17 @@ class Case:
         await self.approve()
         await self.patiently(self.run)
 
-    async def resolve(self, execution_id: str, delivered: bool) -> Any:
+    async def settle(self, *execution_ids: str, at: str = "") -> list[Any]:
+        """What delivery says became of executions; those that never began are fenced."""
+        request = delivery_pb2.SettleRequest(execution_ids=execution_ids)
+        answer = await self.call("delivery", "Settle", request, "service:retry", "service", at=at)
+        return list(answer.settlements)
+
+    async def resolve(self, execution_id: str, delivered: bool, timeout: float = PATIENCE) -> Any:
         """Say whether the receiver has it."""
         request = pb.ResolveExecutionRequest(
             execution_id=execution_id,
             outcome="RESOLUTION_OUTCOME_DELIVERED" if delivered else "RESOLUTION_OUTCOME_NOT_DELIVERED",
             external_ref="OPS-7",
         )
-        return await self.call("retry", "ResolveExecution", request, "oscar")
+        return await self.call("retry", "ResolveExecution", request, "oscar", timeout=timeout)

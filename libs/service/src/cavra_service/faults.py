@@ -15,6 +15,8 @@ POINTS: Final = frozenset(
         "retry.answered",
         "retry.executed",
         "retry.resolved",
+        "retry.reconcile.answered",
+        "retry.reconcile.executed",
         "retry.alert_planned",
         "retry.alert_answered",
         *(
@@ -23,12 +25,16 @@ POINTS: Final = frozenset(
             for step in ("before_attempt", "attempted", "answered", "recorded")
         ),
         "delivery.resolved",
+        "delivery.settle.before_fence",
+        "delivery.settle.fenced",
+        "delivery.settle.recovered",
     }
 )
 """Every step of the execution machine: `before_` a commit; else after what the name says, and before anything that follows it."""
 
 _ORDER: Final = Path(os.environ["CAVRA_FAULT"]) if "CAVRA_FAULT" in os.environ else None
-"""CAVRA_FAULT names a file that orders one fault: a point, ":" and an action. Obeying takes the file away. For tests alone."""
+"""CAVRA_FAULT names a file that orders faults, one after another: on each line a point, ":" and an action. Obeying takes the line away.
+For tests alone."""
 
 
 async def fault(point: str) -> None:
@@ -50,14 +56,20 @@ async def fault(point: str) -> None:
 
 
 def _taken(order: Path, point: str) -> str:
-    """The action ordered for this point, once; else empty."""
+    """The action ordered for this point, once; else empty. Another process may look at the same time, and sees all of an order."""
     try:
-        ordered, _, action = order.read_text().partition(":")
+        first, _, rest = order.read_text().partition("\n")
     except FileNotFoundError:
         return ""
+    ordered, _, action = first.partition(":")
     if ordered not in POINTS or action not in ("kill", "hold", "fail"):
         raise ValueError("got an order for no known point or action")
     if ordered != point:
         return ""
-    order.unlink()
+    if rest:
+        after = order.with_suffix(".next")
+        after.write_text(rest)
+        after.replace(order)
+    else:
+        order.unlink()
     return action

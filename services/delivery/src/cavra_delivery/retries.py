@@ -10,6 +10,7 @@ from typing import Final
 from cavra_evidence.draft import Actor, Cause, Draft
 from cavra_evidence.ids import new_id
 from cavra_evidence.log import Entry
+from cavra_service.faults import fault
 from cavra_service.keys import ServiceKeys
 from cavra_service.runtime import utc_now
 from cavra_service.store.deciding import decided
@@ -162,7 +163,10 @@ class Retries:
         async def command() -> Result | None:
             known = await find_execution(self._store, execution_id)
             if known is None:
-                return await self._fence(execution_id, "fenced")
+                await fault("delivery.settle.before_fence")
+                fenced = await self._fence(execution_id, "fenced")
+                await fault("delivery.settle.fenced")
+                return fenced
             if not known.fenced_reason and not known.outcome:
                 await self._machine.recover(execution_id)
             return None

@@ -283,6 +283,7 @@ class SendMachine:
             log.error("lost_send_not_recorded", record_id=send.record_id, error=type(error).__name__)
             return False
         log.warning("send_outcome_lost", record_id=send.record_id, providers=list(begun))
+        await fault("delivery.settle.recovered")
         return True
 
     def _carried(self) -> set[str]:

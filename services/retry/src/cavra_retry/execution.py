@@ -355,7 +355,9 @@ class Executor:
         self._seen = set(claims)
         if due:
             async for sent in self._delivery.settle(due):
+                await fault("retry.reconcile.answered")
                 await self._settle_alone(claims[sent.execution_id], sent.outcome)
+                await fault("retry.reconcile.executed")
 
     async def _settle_alone(self, claim: Claim, outcome: Outcome) -> None:
         """A claim whose record can't be made (its rows were forged) must not keep the others waiting."""
