@@ -1,13 +1,10 @@
 """How fast a connector is sent to, how many sends are under way to it at once, and how long it is left alone: as its entry says."""
 
 import asyncio
-import sqlite3
-from datetime import datetime, timedelta
 
 import pytest
 from cavra.delivery.v1 import delivery_pb2 as pb
 from cavra_delivery import gates
-from cavra_evidence.times import text
 
 from tests.contract.delivery.desk import Desk, envelope, webhook
 from tests.support.receiver import Receiver
@@ -55,15 +52,6 @@ async def test_no_more_is_under_way_at_once_than_an_entry_allows(
         assert await outcomes(desk, 2) == [TAKEN, TAKEN], "who has left makes room"
 
 
-def opened_earlier(desk: Desk, seconds: float) -> None:
-    """Let the circuit of the webhook have opened so long before it did. The service is down meanwhile."""
-    with sqlite3.connect(desk.folder / "data" / "delivery.sqlite3") as store:
-        ((opened_at,),) = store.execute("SELECT opened_at FROM circuits WHERE provider = 'webhook'")
-        earlier = text(datetime.fromisoformat(opened_at) - timedelta(seconds=seconds))
-        store.execute("UPDATE circuits SET opened_at = ?", [earlier])
-    store.close()
-
-
 @pytest.mark.parametrize(
     ("found", "came", "circuit"),
     [
@@ -92,7 +80,7 @@ async def test_a_circuit_is_open_as_long_as_its_entry_says_and_then_one_send_fin
     async with closed_desk.open() as desk:
         await outcomes(desk, 2)
         assert await state() == "open"
-    opened_earlier(closed_desk, 300)
+    closed_desk.let_pass(300, "webhook")
     async with closed_desk.open() as desk:
         assert await state() == "open", "its entry says ten minutes, and not one"
         assert await outcomes(desk, 1) == [("failed", "connector_circuit_open", 0)]

@@ -38,7 +38,20 @@ async def test_what_the_vendor_calls_it_stands_in_the_record_of_the_send_and_of_
 async def test_a_running_service_lists_its_connectors_to_who_has_a_token(
     closed_desk: Desk, receiver: Receiver
 ) -> None:
+    shut = {"circuit_failures": 1, "circuit_open_seconds": 600}
+    failing = {name: webhook(receiver.url, **shut) for name in ("open", "probed")}
+    closed_desk.connectors(gone=webhook(receiver.url), **failing)
+    async with closed_desk.open() as desk:
+        receiver.status = 503
+        await desk.deliver("open", "probed")
+        receiver.status = 410
+        await desk.deliver("gone")
+    closed_desk.let_pass(300, "probed")
+    failing["probed"] |= {"circuit_open_seconds": 200}
     closed_desk.connectors(
+        **failing,
+        gone=webhook(receiver.url, circuit_failures=1),
+        off=webhook(receiver.url, enabled=False),
         webhook=webhook(receiver.url, token="canary"),
         jira={"url_env": "CAVRA_TEST_MISSING", "project": "OPS"},
         other={"kind": "jira", "url": "https://canary.example"},
@@ -58,8 +71,12 @@ async def test_a_running_service_lists_its_connectors_to_who_has_a_token(
     assert process.returncode == 0
     lacks = "not-ready connector_config_not_configured"
     assert [" ".join(line.split()) for line in out.decode().splitlines()] == [
+        "gone webhook not-ready receiver_gone circuit open",
         f"jira jira {lacks} CAVRA_TEST_MISSING",
+        "off webhook disabled connector_config_not_configured",
+        "open webhook not-ready connector_circuit_open circuit open",
         f"other jira {lacks} project is missing or of no use",
+        "probed webhook ready circuit half_open",
         f"slack slack {lacks} method is refused by rule literal_error",
         f"splunk splunk {lacks} the entry is refused by rule model_type",
         f"unnamed-1 webhook {lacks.replace('not-ready', 'disabled')} name is refused by rule string_pattern_mismatch",
