@@ -2,6 +2,8 @@
 
 import asyncio
 import hashlib
+import ssl
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from cavra_verify.kinds import AUDIT_SOURCE, BY_NOUN
 from cavra_verify.merkle import leaf_hash
 
 from tests.contract.delivery.desk import Desk, body, envelope, webhook
+from tests.support.certificates import Authority
 from tests.support.receiver import Receiver
 
 
@@ -142,14 +145,49 @@ async def test_a_private_target_is_refused_unless_the_connector_allows_it(
     assert receiver.received == []
 
 
-async def test_a_closed_port_and_an_unknown_name_are_told_apart(closed_desk: Desk) -> None:
-    async with Receiver() as gone:
-        url = gone.url
-    closed_desk.connectors(closed=webhook(url), nameless=webhook("http://nobody.invalid"))
-    async with closed_desk.open() as desk:
-        delivery = envelope((await desk.deliver()).delivery)
-    reasons = {part["provider"]: part["error"] for part in delivery["delivery"]["deliveries"]}
-    assert reasons == {"closed": "connect", "nameless": "dns"}
+ANSWERED = {
+    "auth": 401,
+    "rate-limited": 429,
+    "rejected": 400,
+    "server-error": 500,
+    "redirect": 302,
+    "response-invalid": 0,
+}
+"""A connector named for the reason that its failure has -> the status it is answered; 0: its receiver hangs up."""
+
+
+async def test_every_reason_of_a_failure_stands_in_the_record_and_is_counted(
+    closed_desk: Desk, receiver: Receiver, tmp_path: Path
+) -> None:
+    issued = Authority(tmp_path / "stranger").settings("localhost")
+    stranger = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    stranger.load_cert_chain(issued["tls_certificate"], issued["tls_key"])
+    receiver.hold = asyncio.Event()
+    async with AsyncExitStack() as stack:
+        urls = {
+            reason: (await stack.enter_async_context(Receiver(status))).url
+            for reason, status in ANSWERED.items()
+        }
+        closed = await asyncio.start_server(lambda reader, writer: None, "127.0.0.1", 0)
+        urls["connect"] = f"http://127.0.0.1:{closed.sockets[0].getsockname()[1]}"
+        closed.close()
+        tls = await asyncio.start_server(lambda reader, writer: None, "127.0.0.1", 0, ssl=stranger)
+        stack.callback(tls.close)
+        urls["tls"] = f"https://127.0.0.1:{tls.sockets[0].getsockname()[1]}"
+        urls["dns"] = "http://nobody.invalid"
+        closed_desk.connectors(
+            **{reason: webhook(url) for reason, url in urls.items()},
+            timeout=webhook(receiver.url, read_seconds=0.1),
+            **{"destination-refused": webhook(receiver.url, allow_private_networks=False)},
+        )
+        desk = await stack.enter_async_context(closed_desk.open())
+        parts = envelope((await desk.deliver(timeout_seconds=30)).delivery)["delivery"]["deliveries"]
+        counters, _ = await desk.counters("delivery_failure=")
+        receiver.hold.set()
+    reasons = {name: name.replace("-", "_") for name in (*urls, "timeout", "destination-refused")}
+    assert {part["provider"]: part["error"] for part in parts} == reasons
+    expected = {f"delivery_failure={AUDIT_SOURCE}:{name}:{reason}" for name, reason in reasons.items()}
+    assert counters == dict.fromkeys(expected, 1)
 
 
 async def test_a_misconfigured_connector_affects_itself_alone_and_says_which_variable_is_missing(
