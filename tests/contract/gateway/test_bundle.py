@@ -8,14 +8,17 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from cavra_cli.main import app
 from cavra_evidence.ids import new_id
-from cavra_gateway import bundles
+from cavra_gateway.services import NAMES
 from cavra_gateway.settings import GatewaySettings
+from cavra_service import bundling
 from cavra_service.policies import policy_document
 from cavra_verify.bundle import Bundle, read
 from cavra_verify.claims.integrity import CLAIMS
 from cavra_verify.policy import Policy, read_policy
 from cavra_verify.verify import verify
+from typer.testing import CliRunner, Result
 
 from tests.support.fake_services import FakeServices, cause
 from tests.support.samples import draft, sample
@@ -94,6 +97,48 @@ async def test_the_same_heads_give_the_same_bytes_whoever_asks(fakes: FakeServic
     assert await bundle_of(fakes, trace) != data
 
 
+async def test_a_grpc_client_collects_the_same_file_without_the_gateway(
+    fakes: FakeServices, tmp_path: Path
+) -> None:
+    trace = await chain_in(fakes)
+    early = read(await bundle_of(fakes, trace))
+    await chain_in(fakes)
+    asked = ["--data-dir", str(fakes.installation.settings.data_dir)]
+    for log in early.logs[::2]:
+        kept = tmp_path / log.origin.rpartition("/")[2]
+        kept.write_text(log.checkpoint)
+        asked += ["--since", str(kept)]
+    sizes = "&".join(f"since={log.origin.rpartition('/')[2]}:{log.head.tree_size}" for log in early.logs[::2])
+    printed = await cavra(fakes, "bundle", trace, *asked)
+    assert (printed.exit_code, printed.stderr) == (0, "")
+    assert printed.stdout_bytes == await bundle_of(fakes, trace, f"?{sizes}")
+
+
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [
+        ([], "no log holds a record of such a trace"),
+        (["--since", "/dev/null"], "got no checkpoint of cavra.local/delivery, "),
+        (["--token-file", "/dev/null"], "cavra: "),
+    ],
+    ids=["unknown", "no checkpoint", "no token"],
+)
+async def test_what_is_no_bundle_is_said_and_not_printed(
+    fakes: FakeServices, asked: list[str], says: str
+) -> None:
+    folder = str(fakes.installation.settings.data_dir)
+    printed = await cavra(fakes, "bundle", "gordackdelivery-none", "--data-dir", folder, *asked)
+    assert (printed.exit_code, printed.stdout) == (2, "")
+    assert says in printed.stderr
+
+
+async def cavra(fakes: FakeServices, *arguments: str) -> Result:
+    """The command, run beside the services."""
+    settings = fakes.installation.settings
+    known = {f"CAVRA_{name.upper()}_ADDRESS": getattr(settings, f"{name}_address") for name in NAMES}
+    return await asyncio.to_thread(CliRunner().invoke, app, arguments, env=known)
+
+
 async def test_a_bundle_extends_the_checkpoints_that_were_kept(fakes: FakeServices) -> None:
     trace = await chain_in(fakes)
     kept = read(await bundle_of(fakes, trace))
@@ -141,11 +186,11 @@ async def test_what_is_written_while_logs_are_asked_is_there_with_its_causes(
     fakes: FakeServices, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trace = await chain_in(fakes)
-    asked = bundles._part
+    asked = bundling._Collection._part
     answered: list[str] = []
 
-    async def in_turn(session: Any, name: str, *rest: Any) -> Any:
-        answer = await asked(session, name, *rest)
+    async def in_turn(collection: Any, name: str) -> Any:
+        answer = await asked(collection, name)
         answered.append(name)
         if answered == ["delivery"]:
             # Delivery's answer is on its way when it sends once more, and retry tells of it.
@@ -158,9 +203,9 @@ async def test_what_is_written_while_logs_are_asked_is_there_with_its_causes(
     async def one_after_another(*parts: Any) -> list[Any]:
         return [await part for part in parts]
 
-    monkeypatch.setattr(bundles, "_part", in_turn)
+    monkeypatch.setattr(bundling._Collection, "_part", in_turn)
     tools = SimpleNamespace(gather=one_after_another, to_thread=asyncio.to_thread)
-    monkeypatch.setattr("cavra_gateway.bundles.asyncio", tools)
+    monkeypatch.setattr("cavra_service.bundling.asyncio", tools)
     data = await bundle_of(fakes, trace)
     assert answered == ["delivery", "recovery", "retry", "delivery"]
     assert sizes(read(data)) == {"delivery": (3, 4), "recovery": (0, 0), "retry": (2, 2)}

@@ -1,8 +1,8 @@
 """The audit of running services: each log read from its first record on, and all of them held against each other."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import AsyncExitStack, aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -40,11 +40,7 @@ async def audited(
     origins = {log.service: log.origin for log in policy.logs.values()}
     if unpinned := [service for service in services if service not in origins]:
         raise LogUnread(f"the policy pins no log of {', '.join(unpinned)}")
-    async with AsyncExitStack() as stack:
-        logs: dict[str, Any] = {}
-        for service in services:
-            channel = connect(getattr(settings, f"{service}_address"), channel_credentials(settings))
-            logs[service] = EvidenceLogStub(await stack.enter_async_context(channel))
+    async with logs_of(settings, services) as logs:
         # What a log names of another one by now, that one holds when its checkpoint is made.
         audit = Audit(policy, signatures=signatures)
         settled = {service: (await _head(caller, service, log)).tree_size for service, log in logs.items()}
@@ -62,6 +58,17 @@ async def audited(
                 entries = pulled(loop, pages)
                 await asyncio.to_thread(audit.replay, origin, entries, head.note, kept, settled[service])
         return audit.report(utc_now())
+
+
+@asynccontextmanager
+async def logs_of(settings: Settings, services: Sequence[str]) -> AsyncIterator[dict[str, Any]]:
+    """The EvidenceLog of each service, at the addresses of `settings`."""
+    async with AsyncExitStack() as stack:
+        logs: dict[str, Any] = {}
+        for service in services:
+            channel = connect(getattr(settings, f"{service}_address"), channel_credentials(settings))
+            logs[service] = EvidenceLogStub(await stack.enter_async_context(channel))
+        yield logs
 
 
 @dataclass(frozen=True, slots=True)

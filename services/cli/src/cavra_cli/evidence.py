@@ -1,12 +1,16 @@
-"""`cavra verify`, `cavra policy`, `cavra audit`: what an auditor does, here with all that the installation can give at hand."""
+"""`cavra bundle`, `verify`, `policy` and `audit`: what an auditor does, here with all that the installation can give at hand."""
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, TypeVar
 
 import typer
+from cavra_service.bundling import collected
+from cavra_service.client import Caller
+from cavra_service.errors import Refused
 from cavra_service.identity import SERVICES, LocalIssuer
 from cavra_service.policies import policy_document
 from cavra_service.settings import Settings
@@ -15,7 +19,7 @@ from cavra_verify.audit import Report
 from cavra_verify.policy import Policy, read_policy
 from cavra_verify.telling import report_text
 
-from cavra_cli.audit import LogUnread, audited
+from cavra_cli.audit import LogUnread, audited, logs_of
 
 T = TypeVar("T")
 
@@ -26,7 +30,31 @@ DataDir = Annotated[
     typer.Option(help="Folder of stores, keys and tokens.", show_default=".cavra, or CAVRA_DATA_DIR"),
 ]
 Since = Annotated[list[Path] | None, typer.Option(help="A signed checkpoint that you kept; may be repeated.")]
+TokenFile = Annotated[
+    Path | None, typer.Option(help="File of an auditor's token.", show_default="one of the local issuer")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print it for programs.")]
+
+
+@app.command()
+def bundle(
+    trace_id: Annotated[str, typer.Argument(help="Id of the original delivery, gordackdelivery-...")],
+    since: Since = None,
+    token_file: TokenFile = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Print the bundle of a trace, as its services show it by gRPC: the same file that the gateway gives. Exit 0, or 2 if there is none."""
+    settings = _settings(data_dir)
+
+    async def collect(token: str, sizes: Mapping[str, Sequence[int]]) -> bytes:
+        caller = Caller(lambda: token, settings.call_timeout_seconds)
+        async with logs_of(settings, SERVICES) as logs:
+            return await collected(caller, logs, trace_id, sizes)
+
+    def file() -> bytes:
+        return asyncio.run(collect(_token(settings, token_file), _sizes(settings, since or ())))
+
+    typer.echo(_checking(file), nl=False)
 
 
 @app.command()
@@ -61,9 +89,7 @@ def audit(
         bool, typer.Option("--fast", help="Leave out records' own signatures; checkpoints' are checked.")
     ] = False,
     as_json: Json = False,
-    token_file: Annotated[
-        Path | None, typer.Option(help="File of an auditor's token.", show_default="one of the local issuer")
-    ] = None,
+    token_file: TokenFile = None,
     data_dir: DataDir = None,
 ) -> None:
     """Replay the logs of running services from the first record on, and hold them against each other.
@@ -77,11 +103,7 @@ def audit(
 
     def report_of() -> Report:
         pinned = _policy(settings, policy)
-        token = (
-            token_file.read_text().strip()
-            if token_file
-            else LocalIssuer(settings).token("audit", ["auditor"])
-        )
+        token = _token(settings, token_file)
         kept = [path.read_text() for path in since or ()]
         asked = list(dict.fromkeys(services))
         return asyncio.run(audited(settings, asked, token, pinned, kept, signatures=not fast))
@@ -89,6 +111,22 @@ def audit(
     report = _checking(report_of)
     typer.echo(json.dumps(report.document(), indent=2) if as_json else report_text(report))
     raise typer.Exit(report.exit_code)
+
+
+def _token(settings: Settings, path: Path | None) -> str:
+    return path.read_text().strip() if path else LocalIssuer(settings).token("audit", ["auditor"])
+
+
+def _sizes(settings: Settings, kept: Sequence[Path]) -> dict[str, list[int]]:
+    """By service, the sizes of kept checkpoints. Raises ValueError for a file that is none of this installation."""
+    services = {settings.origin(service): service for service in SERVICES}
+    sizes = defaultdict(set)
+    for path in kept:
+        origin, size, *_ = [*path.read_text().split("\n"), "", ""]
+        if origin not in services or not size.isdecimal():
+            raise ValueError(f"{path}: got no checkpoint of {', '.join(services)}")
+        sizes[services[origin]].add(int(size))
+    return {service: sorted(found) for service, found in sizes.items()}
 
 
 def _policy(settings: Settings, path: Path | None) -> Policy:
@@ -103,6 +141,6 @@ def _checking(work: Callable[[], T]) -> T:
     """What a check gives; what it cannot read is said, and ends with exit code 2."""
     try:
         return work()
-    except (OSError, ValueError, LogUnread) as error:
+    except (OSError, ValueError, LogUnread, Refused) as error:
         typer.echo(f"cavra: {error}", err=True)
         raise typer.Exit(2) from None
