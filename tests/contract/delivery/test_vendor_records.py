@@ -61,13 +61,15 @@ async def test_a_running_service_lists_its_connectors_to_who_has_a_token(
     )
     installation = closed_desk.installation
     async with installation.running("delivery") as address:
+        (closed_desk.folder / "connectors.yaml").write_text("connectors: {webhook: {url: https://can")
         (closed_desk.folder / "token").write_text(installation.token("audrey", "auditor"))
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "cavra_cli", "connectors", "list", "--address", address),
             *("--token-file", str(closed_desk.folder / "token")),
             stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
         )
-        out, _ = await process.communicate()
+        out, told = await process.communicate()
     assert process.returncode == 0
     lacks = "not-ready connector_config_not_configured"
     assert [" ".join(line.split()) for line in out.decode().splitlines()] == [
@@ -82,3 +84,5 @@ async def test_a_running_service_lists_its_connectors_to_who_has_a_token(
         f"unnamed-1 webhook {lacks.replace('not-ready', 'disabled')} name is refused by rule string_pattern_mismatch",
         "webhook webhook ready",
     ]
+    unread = "the file is no valid JSON or YAML (ParserError)"
+    assert told.decode() == f"cavra: {unread}: what was read of it before is in force\n"

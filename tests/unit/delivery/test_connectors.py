@@ -213,8 +213,37 @@ async def test_a_changed_file_is_read_again(tmp_path: Path) -> None:
     assert (registry.enabled(), sorted(registry.all())) == (["webhook"], ["unnamed-2", "webhook"])
     with pytest.raises(NotConfigured):
         registry.find("unnamed-2")
-    path.unlink()
-    assert registry.all() == {}
+    path.write_text('{"connectors": {}}')
+    assert (registry.all(), registry.problem) == ({}, "")
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        ("", "the file holds no mapping"),
+        ("connectors: {webhook: {url: ht", "the file is no valid JSON or YAML (ParserError)"),
+        ("connectors:\n", "the file has no mapping `connectors`"),
+        (
+            "connectors:\n" + "".join(f"  c{number}: {{}}\n" for number in range(51)),
+            "the file has more than 50 connectors",
+        ),
+        (None, "the file cannot be read (FileNotFoundError)"),
+    ],
+    ids=["emptied", "half written", "begun", "too many", "away"],
+)
+async def test_a_file_that_is_of_no_use_for_a_while_leaves_in_force_what_was_read_before(
+    content: str | None, problem: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "connectors.yaml"
+    path.write_text("connectors: {webhook: {url: https://example.org}}")
+    registry = Registry(path, HttpSender())
+    before = registry.find("webhook")
+    path.unlink() if content is None else path.write_text(content)
+    for _ in range(3):
+        assert (registry.find("webhook"), registry.problem) == (before, problem)
+    assert capsys.readouterr().out.count("connector_config_unusable") == 1, "it is told once"
+    path.write_text("connectors: {splunk: {url: https://example.org}}")
+    assert (registry.enabled(), registry.problem) == (["splunk"], "")
 
 
 def test_an_archive_whose_path_no_file_can_have_is_not_configured() -> None:

@@ -522,10 +522,12 @@ class ListConnectorsRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class ListConnectorsResponse(_message.Message):
-    __slots__ = ("connectors",)
+    __slots__ = ("connectors", "file_problem")
     CONNECTORS_FIELD_NUMBER: _ClassVar[int]
+    FILE_PROBLEM_FIELD_NUMBER: _ClassVar[int]
     connectors: _containers.RepeatedCompositeFieldContainer[Connector]
-    def __init__(self, connectors: _Optional[_Iterable[_Union[Connector, _Mapping]]] = ...) -> None: ...
+    file_problem: str
+    def __init__(self, connectors: _Optional[_Iterable[_Union[Connector, _Mapping]]] = ..., file_problem: _Optional[str] = ...) -> None: ...
 
 class Connector(_message.Message):
     __slots__ = ("name", "kind", "category", "enabled", "ready", "reason", "missing_variable", "circuit", "consecutive_failures", "circuit_opened_at", "field", "rule")

@@ -86,7 +86,7 @@ def show(
         typer.Option(help="Folder of stores, keys and tokens.", show_default=".cavra, or CAVRA_DATA_DIR"),
     ] = None,
 ) -> None:
-    """List a running service's connectors and whether each can be used."""
+    """List a running service's connectors and whether each can be used, and say if their file is of no use as it is now."""
     try:
         settings = Settings(data_dir=data_dir) if data_dir else Settings()
         issued = "" if token_file else LocalIssuer(settings).token("connectors", ["auditor"])
@@ -97,16 +97,20 @@ def show(
         raise typer.Exit(1) from None
     except OSError as error:
         raise typer.BadParameter(f"{error.filename}: {error.strerror}") from None
-    _table([(one.name, one.kind, _state(one), _detail(one)) for one in found])
+    _table([(one.name, one.kind, _state(one), _detail(one)) for one in found.connectors])
+    if found.file_problem:
+        kept = ": what was read of it before is in force" if found.connectors else ""
+        typer.echo(f"cavra: {found.file_problem}{kept}", err=True)
 
 
-async def _listed(address: str, settings: Settings, token: str) -> list[delivery_pb2.Connector]:
+async def _listed(address: str, settings: Settings, token: str) -> delivery_pb2.ListConnectorsResponse:
     channel: grpc.aio.Channel
     async with connect(address, channel_credentials(settings)) as channel:
         stub = delivery_pb2_grpc.DeliveryServiceStub(channel)
         caller = Caller(lambda: token, 10.0)
-        answer = await caller.unary(stub.ListConnectors, delivery_pb2.ListConnectorsRequest())
-        return list(answer.connectors)
+        request = delivery_pb2.ListConnectorsRequest()
+        answer: delivery_pb2.ListConnectorsResponse = await caller.unary(stub.ListConnectors, request)
+        return answer
 
 
 def _state(one: delivery_pb2.Connector) -> str:

@@ -1,6 +1,7 @@
-"""The configured connectors, read from their file and read again when it changes."""
+"""The configured connectors, read from their file and read again when it changes to one that is of use."""
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hmac import digest
 from pathlib import Path
@@ -90,12 +91,15 @@ class Registry:
         self._sender = sender
         self._document: Document | None = None
         self._connectors: dict[str, Configured] = {}
+        self.problem = ""
+        """Why the file is of no use as it was found last, one sentence. What was read of it before is in force then."""
 
     def all(self) -> dict[str, Configured]:
         """Every configured connector, sorted by name."""
         document = self._file.read()
         if document is not self._document:
-            self._connectors, self._document = self._build(document), document
+            self._document = document
+            self._take_up(document)
         return self._connectors
 
     def enabled(self) -> list[str]:
@@ -114,14 +118,17 @@ class Registry:
             raise NotConfigured
         return one.usable()
 
-    def _build(self, document: Document) -> dict[str, Configured]:
-        if document.content is None:
-            if self._file.name:
-                log.error("connector_config_unusable", problem=document.problem)
-            return {}
-        entries, problem = read_connectors(document.content)
-        if problem:
-            log.error("connector_config_unusable", problem=problem)
+    def _take_up(self, document: Document) -> None:
+        """What the file says from now on. One that is of no use, for it is being written or is away, says nothing."""
+        entries, problem = read_connectors(document.content or {})
+        problem = document.problem or problem
+        if problem and self._file.name and problem != self.problem:
+            log.error("connector_config_unusable", problem=problem, connectors_in_force=len(self._connectors))
+        self.problem = problem
+        if not problem:
+            self._connectors = self._build(entries)
+
+    def _build(self, entries: Mapping[str, ConnectorConfig | BadEntry]) -> dict[str, Configured]:
         built = {name: self._connector(name, entries[name]) for name in sorted(entries)}
         for one in built.values():
             lacking = one.problem() if one.enabled and one.bad is None else None

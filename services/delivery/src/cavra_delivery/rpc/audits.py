@@ -140,11 +140,12 @@ class Audits(Topic):
         self, request: pb.ListConnectorsRequest, context: Any
     ) -> pb.ListConnectorsResponse:
         """See the contract."""
+        found = self._registry.all()
         return pb.ListConnectorsResponse(
             connectors=[
-                encode.connector(one, *self._machine.gates.circuit(name))
-                for name, one in self._registry.all().items()
-            ]
+                encode.connector(one, *self._machine.gates.circuit(name)) for name, one in found.items()
+            ],
+            file_problem=self._registry.problem,
         )
 
     async def SendAlert(self, request: pb.SendAlertRequest, context: Any) -> pb.SendAlertResponse:
