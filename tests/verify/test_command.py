@@ -3,7 +3,10 @@
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cavra_verify.__main__ import main
@@ -102,6 +105,50 @@ def test_it_runs_with_the_standard_library_and_cryptography_alone(files: Path) -
         check=False,
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_its_wheel_installs_alone_and_verifies_from_there(files: Path, tmp_path: Path) -> None:
+    """As on an auditor's machine, but that `cryptography` is lent from here and nothing is asked of a network."""
+    uv, wheels, venv, lent = (
+        Path(sys.executable).parent / "uv",
+        *(tmp_path / one for one in ("wheels", "venv", "lent")),
+    )
+    source = Path(__file__).parents[2] / "libs" / "verify"
+    run([sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", wheels], cwd=source)
+    run([uv, "venv", "--offline", "--quiet", "--python", sys.executable, venv])
+    (wheel,) = wheels.iterdir()
+    run(
+        [
+            uv,
+            "pip",
+            "install",
+            "--offline",
+            "--no-deps",
+            "--no-index",
+            "--python",
+            venv / "bin" / "python",
+            wheel,
+        ]
+    )
+    lent.mkdir()
+    for name in ("cryptography", "cffi", "_cffi_backend"):
+        found = find_spec(name)
+        assert found is not None
+        assert found.origin is not None
+        path = Path(found.origin)
+        path = path.parent if path.name == "__init__.py" else path
+        (lent / path.name).symlink_to(path)
+    command = venv / "bin" / "cavra-verify"
+    told = run([command, *arguments(files)], env={"PYTHONPATH": str(lent)}, cwd=tmp_path)
+    assert told.endswith("\nVERIFIED\n")
+
+
+def run(command: Sequence[str | Path], **how: Any) -> str:
+    """What a command prints; it must succeed."""
+    done = subprocess.run(command, capture_output=True, text=True, check=False, **how)
+    assert done.returncode == 0, done.stderr
+    printed: str = done.stdout
+    return printed
 
 
 def test_claims_have_names_of_their_own() -> None:

@@ -146,6 +146,19 @@ def test_what_is_no_bundle_is_unreadable(
     assert (verdict.exit_code, verdict.claims[0].name) == (2, "readable")
 
 
+@pytest.mark.parametrize("brought", ["keys", "policy", "floors", "issuers", "roles", "verdict"])
+@pytest.mark.parametrize("place", ["the file", "a log", "a head", "a record"])
+def test_a_bundle_that_brings_a_key_or_a_policy_of_its_own_is_unreadable(
+    chain: ClosedChain, policy: Policy, place: str, brought: str
+) -> None:
+    document = parse(file_of(chain))
+    log = document["logs"][0]
+    inner = {"the file": document, "a log": log, "a head": log["head"], "a record": log["records"][0]}[place]
+    inner[brought] = [{"public_key": "A" * 43 + "="}]
+    verdict = verify(canonical(document), policy)
+    assert (verdict.exit_code, verdict.claims[0].name) == (2, "readable")
+
+
 def part(bundle: Bundle, service: str) -> LogPart:
     """What a service's log shows."""
     (found,) = (one for one in bundle.logs if one.origin.endswith(f"/{service}"))
