@@ -1,7 +1,7 @@
 """How a form becomes a command of the API, and what is told of it: the same body, the same function, the same answer."""
 
 import hashlib
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,6 +9,7 @@ import orjson
 from cavra_service.server import refusal
 from fastapi import Request
 from fastapi.responses import Response
+from google.protobuf.message import Message
 
 from cavra_gateway.console.forms import EMPTY, Form, Problem, key_after
 from cavra_gateway.console.navigation import Entry
@@ -42,9 +43,15 @@ def shown(
     visitor: Visitor,
     form: Form = EMPTY,
     problem: Problem | None = None,
+    about: Sequence[Any] | None = None,
+    fresh: str = "",
     **context: Any,
 ) -> Response:
-    """An action's page: its form as it was filled in, and what was wrong with it."""
+    """An action's page: its form as it was filled in, and what was wrong with it.
+
+    `about` is what the page is about, as messages and JSON: when it changes, the page says so and offers what stands at `fresh`, by
+    default its own address. None for a page that follows nothing.
+    """
     return page(
         request,
         template,
@@ -54,8 +61,21 @@ def shown(
         form=form,
         problem=problem,
         key=key_after(form, problem),
+        about="" if about is None else _digest(about),
+        fresh=fresh or entry.href,
         **context,
     )
+
+
+def _digest(about: Sequence[Any]) -> str:
+    """The same as long as all of it is."""
+    parts = (
+        one.SerializeToString(deterministic=True)
+        if isinstance(one, Message)
+        else orjson.dumps(one, option=orjson.OPT_SORT_KEYS)
+        for one in about
+    )
+    return hashlib.sha256(b"\0".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()[:32]
 
 
 @dataclass(frozen=True, slots=True)

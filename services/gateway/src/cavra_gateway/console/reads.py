@@ -1,7 +1,7 @@
 """What pages show before anything is done: the services' own answers, several at once, a service that is down left out and said."""
 
 import asyncio
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypeVar
@@ -106,6 +106,16 @@ async def verifications(visitor: Visitor, provider: str) -> list[Json]:
     # It may have taken what another of the same delivery did not.
     taken = [one for one in failed if part_of(one, provider).get("outcome") == "delivered"][:10]
     return sorted([*executed, *delivered, *taken], key=lambda one: str(one["created_at"]), reverse=True)
+
+
+def facts(items: Iterable[Any]) -> list[Any]:
+    """Work items without the newest plan that lists them: each run makes one, and where that is not shown nothing has changed by it."""
+    found = []
+    for item in items:
+        found.append(retry_pb2.WorkItem())
+        found[-1].CopyFrom(item)
+        found[-1].ClearField("retry_plan_id")
+    return found
 
 
 def key_text(item: Any) -> str:

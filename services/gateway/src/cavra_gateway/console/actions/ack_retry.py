@@ -89,6 +89,7 @@ async def _show(
         visitor,
         form,
         problem,
+        about=items,
         items=items,
         chosen=chosen,
         key_text=reads.key_text,

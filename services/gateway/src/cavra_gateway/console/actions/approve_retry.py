@@ -1,6 +1,7 @@
 """Approve Retry: consent to exactly one attempt, named by its digest; or deny, defer, revoke it, or say that it came too late."""
 
 from typing import Any, Final
+from urllib.parse import urlencode
 
 from cavra_service.errors import Refused
 from fastapi import APIRouter, Request
@@ -98,6 +99,8 @@ async def _show(
     chosen = set(form.texts("item")) or {
         decided_on(item) for item in (items if delivery_id else may) if len(may) == 1 or delivery_id
     }
+    approved = [] if delivery_id else work.at("execute")
+    asked = urlencode({"delivery_id": delivery_id, "provider": provider}) if delivery_id else ""
     return shown(
         request,
         "approve_retry.html",
@@ -105,8 +108,10 @@ async def _show(
         visitor,
         form,
         problem,
+        about=reads.facts([*items, *approved]),
+        fresh=asked and f"{_ENTRY.href}?{asked}",
         items=items,
-        approved=[] if delivery_id else work.at("execute"),
+        approved=approved,
         chosen=chosen,
         one=delivery_id,
         one_provider=provider,

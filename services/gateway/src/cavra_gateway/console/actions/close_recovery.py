@@ -3,6 +3,7 @@
 import asyncio
 from datetime import UTC
 from typing import Any, Final
+from urllib.parse import urlencode
 
 from cavra_evidence.times import text as time_text
 from cavra_service.errors import Refused
@@ -111,6 +112,8 @@ async def _show(
         visitor,
         form,
         problem,
+        about=[recovery_, [one["session_id"] for one in (*taken, *closures)]],
+        fresh=f"{_ENTRY.href}?{urlencode({'playbook_id': playbook_id, 'provider': provider})}",
         recovery=recovery_,
         part=part,
         taken=[(one, one["created_at"] > last_failure) for one in taken],

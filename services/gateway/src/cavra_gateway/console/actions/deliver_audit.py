@@ -1,6 +1,7 @@
 """Deliver Audit: pack the routes that match, send the package to connectors."""
 
 from typing import Any, Final
+from urllib.parse import urlencode
 
 from cavra.delivery.v1 import delivery_pb2
 from fastapi import APIRouter, Request
@@ -81,7 +82,12 @@ async def _show(
 ) -> Response:
     effect = await _effect(visitor, form)
     del effect["form"]
-    return shown(request, "deliver_audit.html", _ENTRY, visitor, form, problem, **effect)
+    about = [[[one.name, one.ready, one.reason] for one in effect["connectors"]], *effect["routes"]]
+    asked = [(name, form.text(name)) for name in ("schedule_id", "provider", "owner") if form.text(name)]
+    fresh = f"{_ENTRY.href}?{urlencode(asked)}"
+    return shown(
+        request, "deliver_audit.html", _ENTRY, visitor, form, problem, about=about, fresh=fresh, **effect
+    )
 
 
 async def _effect(visitor: Visitor, form: Form) -> dict[str, Any]:

@@ -39,7 +39,7 @@ async def execute_retry_page(request: Request, visitor: Visiting) -> Response:
 async def execute_retry_effect(request: Request, visitor: Visiting) -> Response:
     """What the run would take as the form is filled in now."""
     form = Form(request.query_params.multi_items())
-    return page(request, "parts/execute_retry_effect.html", **await _effect(visitor, form))
+    return page(request, "parts/execute_retry_effect.html", **_effect(await reads.work(visitor), form))
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,16 +111,22 @@ async def execute_retry(request: Request, visitor: Visiting) -> Response:
         outcome = _result(answer, form.texts("taken"))
         return page(request, "worker_run.html", entry=_ENTRY, result=outcome, run=answer["run"])
     most = body_of(bodies.WorkerRunBody, values).max_retry_deliveries
-    return _confirm(
-        request, visitor, form, looked(await reads.work(visitor), form.texts("provider"), most, answer)
-    )
+    work = await reads.work(visitor)
+    found = looked(work, form.texts("provider"), most, answer)
+    return _confirm(request, visitor, form, found, about=reads.facts(work.at("execute")))
 
 
 def _confirm(
-    request: Request, visitor: Visitor, form: Form, found: Looked | None, problem: Problem | None = None
+    request: Request,
+    visitor: Visitor,
+    form: Form,
+    found: Looked | None,
+    problem: Problem | None = None,
+    about: list[Any] | None = None,
 ) -> Response:
     """What a run takes, and the form that makes it; `found` is None when that was shown before."""
     kept = [(name, text) for name in _FIELDS for text in form.texts(name)]
+    back = f"{_ENTRY.href}?{urlencode(kept)}"
     return shown(
         request,
         "execute_retry_look.html",
@@ -128,12 +134,14 @@ def _confirm(
         visitor,
         form,
         problem,
+        about=about,
+        fresh=back,
         looked=found,
         kept=kept,
         taken=[f"{one.delivery_id} {one.provider}" for one in found.taken] if found else form.texts("taken"),
         asked=form.texts("provider"),
         immediate=form.text("allow_immediate_retry") == "true",
-        back=f"{PATH}{_ENTRY.path}?{urlencode(kept)}",
+        back=back,
     )
 
 
@@ -163,12 +171,13 @@ def _told(one: dict[str, Any]) -> Told:
 
 
 async def _show(request: Request, visitor: Visitor, form: Form, problem: Problem | None = None) -> Response:
-    effect = await _effect(visitor, form)
-    return shown(request, "execute_retry.html", _ENTRY, visitor, form, problem, **effect)
-
-
-async def _effect(visitor: Visitor, form: Form) -> dict[str, Any]:
     work = await reads.work(visitor)
+    effect = _effect(work, form)
+    about = reads.facts(work.at("execute"))
+    return shown(request, "execute_retry.html", _ENTRY, visitor, form, problem, about=about, **effect)
+
+
+def _effect(work: reads.Work, form: Form) -> dict[str, Any]:
     approved, asked = work.at("execute"), form.texts("provider")
     return {
         "approved": [one for one in approved if not asked or one.provider in asked],

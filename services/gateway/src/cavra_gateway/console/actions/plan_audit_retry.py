@@ -66,5 +66,13 @@ async def _show(
 ) -> Response:
     work = await reads.work(visitor)
     return shown(
-        request, "plan_audit_retry.html", _ENTRY, visitor, form, problem, work_=work, step_of=reads.step_of
+        request,
+        "plan_audit_retry.html",
+        _ENTRY,
+        visitor,
+        form,
+        problem,
+        about=[work.total, *reads.facts(work.items)],
+        work_=work,
+        step_of=reads.step_of,
     )

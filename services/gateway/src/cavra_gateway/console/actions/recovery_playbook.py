@@ -1,6 +1,7 @@
 """Recovery Playbook: which connectors keep failing, and how to recover each."""
 
 from typing import Any, Final
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
@@ -54,13 +55,25 @@ def _result(answer: dict[str, Any]) -> Result:
     if not playbook["provider_count"]:
         text = "No connector failed often enough. The empty playbook is recorded too."
         return Result("ok", "Nothing to recover", text, told, [("Inbox", f"{PATH}/")])
-    title = f"Playbook for {playbook['provider_count']} connectors"
+    count = playbook["provider_count"]
+    title = f"Playbook for {count} {'connector' if count == 1 else 'connectors'}"
     return Result("ok", title, "", told, [("Inbox", f"{PATH}/")])
 
 
 async def _show(request: Request, visitor: Visitor, form: Form, problem: Problem | None = None) -> Response:
     effect = await _effect(visitor, form)
-    return shown(request, "recovery_playbook.html", _ENTRY, visitor, form, problem, **effect)
+    fresh = f"{_ENTRY.href}?{urlencode({'lookback_hours': effect['hours']})}"
+    return shown(
+        request,
+        "recovery_playbook.html",
+        _ENTRY,
+        visitor,
+        form,
+        problem,
+        about=effect["failing"],
+        fresh=fresh,
+        **effect,
+    )
 
 
 async def _effect(visitor: Visitor, form: Form) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Resolve an unknown outcome: what the receiver says of a retry whose answer never came."""
 
 from typing import Final
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
@@ -62,6 +63,8 @@ async def _show(
         visitor,
         form,
         problem,
+        about=reads.facts([item] if item else waiting),
+        fresh=f"{_ENTRY.href}?{urlencode({'execution_id': execution_id})}",
         item=item,
         waiting=waiting,
         execution_id=execution_id,

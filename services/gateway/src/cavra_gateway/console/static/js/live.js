@@ -2,6 +2,9 @@
 //
 // A part says what it shows: <section id="..." data-live="connector_delivery trace:<id>">, or "all". It is the page's own markup that is
 // morphed, so what has the focus, is scrolled, or is being typed elsewhere on the page, stays.
+//
+// A form stays as it is. What it is about is named by a digest, <div id="..." data-about="..." data-from="<address>">: when another one stands
+// at that address, the page says so, and shows it when asked to.
 
 const STATE = document.getElementById("live-state");
 const KEY = "cavra-live";
@@ -56,12 +59,14 @@ async function read() {
   const least = Math.min(LEAST_PAUSE * 2 ** refused, 15000);
   await new Promise((resolve) => { setTimeout(resolve, Math.max(0, latest + least - Date.now())); });
   latest = Date.now();
-  const ids = [...due];
-  due.clear();
+  const address = (id) => document.getElementById(id)?.dataset.from ?? location.href;
+  const from = address([...due][0]);
+  const ids = [...due].filter((id) => address(id) === from);
+  for (const id of ids) due.delete(id);
   let lacking = ids;
   try {
-    const answer = await fetch(location.href, { headers: { "hx-request": "true", "hx-current-url": location.href }, cache: "no-store" });
-    if (answer.headers.has("hx-redirect")) return signedOut(answer.headers.get("hx-redirect"));
+    const answer = await ask(from);
+    if (ended) return;
     if (answer.ok) lacking = await place(ids, await answer.text());
   } catch { /* Nobody is there: the stream says so, too. */ }
   for (const id of lacking) due.add(id);
@@ -71,23 +76,71 @@ async function read() {
   if (!broken) read();
 }
 
-// Gives those that the page as it was read does not have.
-async function place(ids, text) {
-  const found = new DOMParser().parseFromString(text, "text/html");
-  // What the reader opened or marked stays so.
+async function ask(address) {
+  const answer = await fetch(address, { headers: { "hx-request": "true", "hx-current-url": location.href }, cache: "no-store" });
+  if (answer.headers.has("hx-redirect")) signedOut(answer.headers.get("hx-redirect"));
+  return answer;
+}
+
+// What the reader opened or marked stays so.
+async function morph(target, text) {
   const { morphIgnore } = htmx.config;
   htmx.config.morphIgnore = [...morphIgnore, "open", "aria-current"];
   try {
-    for (const id of ids) {
-      const target = document.getElementById(id);
-      if (target && found.getElementById(id)) await htmx.swap({ sourceElement: target, target, text, select: `#${CSS.escape(id)}`, swap: "outerMorph" });
-    }
+    await htmx.swap({ sourceElement: target, target, text, select: `#${CSS.escape(target.id)}`, swap: "outerMorph" });
   } finally {
     htmx.config.morphIgnore = morphIgnore;
+  }
+}
+
+// Gives those that the page as it was read does not have.
+async function place(ids, text) {
+  const found = new DOMParser().parseFromString(text, "text/html");
+  for (const id of ids) {
+    const [target, fresh] = [document.getElementById(id), found.getElementById(id)];
+    if (target?.dataset.about && fresh) target.firstElementChild.hidden = fresh.dataset.about === target.dataset.about;
+    else if (target && fresh) await morph(target, text);
   }
   document.dispatchEvent(new CustomEvent("cavra:refreshed"));
   return ids.filter((id) => document.getElementById(id) && !found.getElementById(id));
 }
+
+const boxed = (field) => field.type === "checkbox" || field.type === "radio";
+const named = (field) => (boxed(field) ? `${field.name} ${field.value}` : field.name);
+const fields = () => [...document.querySelectorAll("#main [name]")];
+
+// Shows what a form is about now. What was written stays; of what was chosen, that which is still there as it was. What is new waits to be
+// chosen, and the key under which the form is sent stays its key.
+async function showNews(region) {
+  let text = "";
+  try {
+    const answer = await ask(region.dataset.from);
+    if (ended) return;
+    if (answer.ok) text = await answer.text();
+  } catch { /* As when it was refused. */ }
+  if (!text) {
+    due.add(region.id);
+    return read();
+  }
+  const before = new Map(fields().map((field) => [named(field), boxed(field) ? field.checked : field.value]));
+  const main = document.getElementById("main");
+  await morph(main, text);
+  for (const field of fields()) {
+    const was = before.get(named(field));
+    if (field.type === "radio") field.checked = (was && !field.disabled) || field.checked;
+    else if (field.type === "checkbox") field.checked = field.disabled ? field.checked : was === true;
+    else if (was !== undefined && (field.type !== "hidden" || field.name === "idempotency_key")) field.value = was;
+  }
+  for (const part of main.querySelectorAll("[hx-trigger^=input]")) part.dispatchEvent(new Event("input", { bubbles: true }));
+  main.focus();
+}
+
+document.addEventListener("click", (event) => {
+  const region = event.target.closest?.("[data-show]")?.closest("[data-about]");
+  if (!region || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  event.preventDefault();
+  showNews(region);
+});
 
 function heard(news) {
   const { id, change } = news;

@@ -1,0 +1,195 @@
+"""The nine forms, as those who may and those who may not send them meet them, and what each says it is about."""
+
+import html
+import re
+from collections.abc import AsyncIterator
+from typing import Any
+
+import aiohttp
+import pytest
+import pytest_asyncio
+from cavra.delivery.v1 import delivery_pb2
+from cavra.recovery.v1 import recovery_pb2
+from cavra.retry.v1 import retry_pb2
+from cavra_evidence.ids import new_id
+from cavra_service.errors import Refused
+from cavra_service.wire import timestamp
+
+from tests.support.console import page, visiting, words
+from tests.support.fake_services import NOW, FakeServices
+from tests.support.samples import draft, sample
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+EXECUTION = "gordackretryexec-019a8f3c2b7e0001a1b2c3d4e5f6"
+ACTIONS = {
+    "/deliver-audit": ("Deliver Audit", "operator", "DeliverAudit"),
+    "/plan-audit-retry": ("Plan Audit Retry", "operator", "PlanRetries"),
+    "/ack-retry": ("Ack Retry", "operator", "AcknowledgeRetry"),
+    "/plan-retry-approval": ("Plan Retry Approval", "operator", "PlanApproval"),
+    "/approve-retry": ("Approve Retry", "approver", "DecideApproval"),
+    "/execute-retry": ("See what it takes", "operator", "RunWorker"),
+    "/recovery-playbook": ("Recovery Playbook", "operator", "CreatePlaybook"),
+    "/close-recovery": ("Close Recovery", "operator", "CloseRecovery"),
+    "/resolve-unknown": ("Resolve", "operator", "ResolveExecution"),
+}
+"""Where each form is -> its button, who may press it, and what that runs."""
+WRITTEN = {"schedule_id": "drill-1", "lookback_hours": "48", "outcome": "delivered", "external_ref": "OPS-1"}
+"""What is filled in where a form has it."""
+ROLES = ("operator", "approver", "auditor")
+
+
+def item(step: str, **more: Any) -> retry_pb2.WorkItem:
+    """An open failure that waits for a step."""
+    found = retry_pb2.WorkItem(
+        delivery_id=new_id("gordackdelivery"),
+        audit_id=new_id("gordackaudit"),
+        provider="webhook",
+        failure_count=1,
+        attempt_number=2,
+        first_failed_at=timestamp(NOW),
+        latest_failed_at=timestamp(NOW),
+        step=f"WORK_STEP_{step.upper()}",
+        retry_plan_id=new_id("gordackretry"),
+        action="retry",
+    )
+    if step in ("decide", "execute"):
+        found.item_digest, found.required_approvals, found.approval_plan_id = (
+            "d" * 64,
+            1,
+            new_id("gordackretryapproval"),
+        )
+        found.expires_at.FromDatetime(NOW)
+    for name, value in more.items():
+        setattr(found, name, value)
+    return found
+
+
+class World:
+    """Services in which something waits for each of the forms."""
+
+    def __init__(self, fakes: FakeServices) -> None:
+        self.fakes = fakes
+        self.people: dict[str, aiohttp.ClientSession] = {}
+        self.playbook = ""
+
+    def waiting(self) -> None:
+        """Let it wait, as it did at first."""
+        steps = ("plan", "acknowledge", "plan_approval", "decide", "execute")
+        items = [*(item(step) for step in steps), item("resolve", execution_id=EXECUTION)]
+        recovery = recovery_pb2.Recovery(
+            playbook_id=self.playbook,
+            provider="webhook",
+            state="open",
+            last_failure_at=timestamp(NOW),
+            next_states=["deferred", "escalated", "mitigated", "resolved"],
+        )
+        policy = retry_pb2.ApprovalPolicy(required_approvals=1, expires_in_minutes=240)
+        self.fakes.script.answers = {
+            "ListWork": retry_pb2.ListWorkResponse(
+                items=items, total=len(items), policy=policy, attempt_ceiling=5
+            ),
+            "ListRecoveries": recovery_pb2.ListRecoveriesResponse(recoveries=[recovery]),
+            "ListRoutes": delivery_pb2.ListRoutesResponse(),
+        }
+
+    def path(self, path: str) -> str:
+        """Where a form is, with what it is about."""
+        about = {
+            "/close-recovery": f"?playbook_id={self.playbook}&provider=webhook",
+            "/resolve-unknown": f"?execution_id={EXECUTION}",
+        }
+        return path + about.get(path, "")
+
+
+def filled(text: str) -> list[tuple[str, str]]:
+    """What a page's form sends as it stands."""
+    main = text[text.index("<main") :]
+    hidden = re.findall(r'<input type="hidden" name="([a-z_]+)" value="([^"]*)"', main)
+    boxes = re.findall(
+        r'<input type="(?:checkbox|radio)" name="([a-z_]+)"[^>]*? value="([^"]*)" checked', main
+    )
+    return [*hidden, *boxes]
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
+    async with FakeServices(tmp_path_factory.mktemp("actions")).running() as fakes:
+        found = World(fakes)
+        (playbook,) = await fakes.write("recovery", draft(sample("playbook")))
+        found.playbook = playbook.id
+        found.waiting()
+        yield found
+
+
+@pytest.mark.parametrize("role", ROLES)
+async def test_each_form_is_open_to_who_has_its_role_and_tells_all_others_which_one_it_takes(
+    world: World, role: str
+) -> None:
+    world.waiting()
+    async with visiting(world.fakes.url, world.fakes.installation, role, role) as http:
+        for path, (button, needed, command) in ACTIONS.items():
+            text = await page(http, world.path(path))
+            ((attributes, beside),) = re.findall(
+                rf'<button type="submit"([^>]*)>{button}</button>(.*?)</div>', text, re.DOTALL
+            )
+            why = "" if role == needed else f"Needs the role {needed}"
+            assert ("disabled" in attributes, words(beside)) == (bool(why), why), path
+            if why:
+                world.fakes.script.requests.clear()
+                form = [*filled(text), *WRITTEN.items()]
+                async with http.post(f"/console{path}", data=form) as answer:
+                    told = words(await answer.text())
+                assert (answer.status, "role_required" in told) == (403, True), path
+                assert command not in world.fakes.script.requests
+
+
+def about(text: str) -> tuple[str, str]:
+    """What a page says it is about, and where that is read anew."""
+    ((digest, where),) = re.findall(r'data-about="([0-9a-f]{32})" data-from="/console([^"]+)"', text)
+    return digest, html.unescape(where)
+
+
+@pytest.mark.parametrize("path", ACTIONS)
+async def test_a_form_is_about_the_same_until_what_waits_for_it_changes_whatever_was_filled_in(
+    world: World, path: str
+) -> None:
+    world.waiting()
+    answers = world.fakes.script.answers
+    _, _, command = ACTIONS[path]
+    one = f"?delivery_id={answers['ListWork'].items[3].delivery_id}&provider=webhook"
+    async with visiting(world.fakes.url, world.fakes.installation, "bea", "operator", "approver") as http:
+        text = await page(http, world.path(path) + (one if path == "/approve-retry" else ""))
+        digest, where = about(text)
+        for plan in answers["ListWork"].items:
+            if path != "/ack-retry":
+                plan.retry_plan_id = new_id("gordackretry")
+        assert about(await page(http, where)) == (digest, where)
+
+        world.fakes.script.refusals[command] = Refused("conflict", "somebody was quicker")
+        more = {
+            "schedule_id": "drill-1",
+            "lookback_hours": "48",
+            "outcome": "delivered",
+            "external_ref": "OPS-1",
+        }
+        form = [*filled(text), *more.items()]
+        async with http.post(f"/console{path}", data=form) as answer:
+            refused = await answer.text()
+        world.fakes.script.refusals.clear()
+        assert (answer.status, "somebody was quicker" in refused) == (409, True)
+        digest, where = about(refused)
+        assert about(await page(http, where)) == (digest, where)
+
+        answers["ListWork"].items.pop()
+        for one in answers["ListWork"].items[3:5]:
+            one.required_approvals = 2
+        answers["ListWork"].items[2].acknowledgement_state = "deferred"
+        answers["ListRecoveries"].recoveries[0].state = "escalated"
+        route = delivery_pb2.Route(
+            route_id=new_id("gordroute"), provider="webhook", created_at=timestamp(NOW)
+        )
+        answers["ListRoutes"] = delivery_pb2.ListRoutesResponse(routes=[route], total=1)
+        failing = delivery_pb2.SummarizeFailuresResponse.ProviderFailures(provider="webhook", failure_count=2)
+        answers["SummarizeFailures"] = delivery_pb2.SummarizeFailuresResponse(providers=[failing])
+        assert about(await page(http, where))[0] != digest
