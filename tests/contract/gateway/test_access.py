@@ -8,12 +8,14 @@ from unittest.mock import Mock
 import pytest
 from cavra_gateway.access import PUBLIC, ROLES
 from cavra_gateway.app import create_app
+from cavra_gateway.console.app import create_console
 from cavra_gateway.http import OpenRoute, Route
 from cavra_gateway.limits import Limits
 from cavra_gateway.routes import delivery, evidence, log, recovery, retry, system, trace
 from cavra_gateway.session import Gateway
 from cavra_gateway.settings import GatewaySettings
 from fastapi import APIRouter
+from fastapi.routing import APIRoute
 
 from tests.support.fake_services import FakeServices
 from tests.support.provider import Provider, trusting
@@ -27,6 +29,15 @@ ROUTERS: list[APIRouter] = [
     if isinstance(found, APIRouter)
 ]
 SERVED = {route.name: route for router in ROUTERS for route in router.routes if isinstance(route, OpenRoute)}
+OPEN_PAGES = {
+    ("GET", "/static/{version}/{path:path}"),
+    ("GET", "/sign-in"),
+    ("POST", "/sign-in"),
+    ("POST", "/sign-out"),
+    ("GET", "/oidc/start"),
+    ("GET", "/oidc/callback"),
+}
+"""What the console serves to those who are not signed in."""
 EVERYBODY = ("operator", "approver", "auditor", "service")
 
 
@@ -71,6 +82,32 @@ def test_every_route_has_its_roles_or_is_public_and_no_row_is_stale() -> None:
 async def test_no_route_but_the_public_ones_is_open(fakes: FakeServices) -> None:
     found = {name: (await ask(fakes, name))[0] for name in SERVED}
     assert found == {name: 200 if name in PUBLIC else 401 for name in SERVED}
+
+
+async def test_no_page_of_the_console_but_those_of_signing_in_is_open(fakes: FakeServices) -> None:
+    pages = console_pages()
+    assert len(pages) > 35
+    found = set()
+    for method, path in pages:
+        url = f"{fakes.url}/console{path.translate({ord('{'): None, ord('}'): None})}"
+        assert fakes._http is not None
+        async with fakes._http.request(method, url, allow_redirects=False) as response:
+            to_sign_in = response.headers.get("location", "").startswith("/console/sign-in?next=")
+            if (response.status, to_sign_in) != (303, True):
+                found.add((method, path))
+    assert found == OPEN_PAGES
+
+
+def console_pages() -> set[tuple[str, str]]:
+    """(method, path) of all that the console serves."""
+    settings = GatewaySettings()
+    routes = create_console(Gateway(settings, Mock(), Mock(), Limits(settings))).routes
+    pages = set()
+    for one in routes:
+        for route in one.original_router.routes if hasattr(one, "original_router") else [one]:
+            assert isinstance(route, APIRoute), "something that is no page is served"
+            pages |= {(method, route.path) for method in route.methods or ()}
+    return pages
 
 
 @pytest.mark.parametrize("role", EVERYBODY)
