@@ -1,6 +1,7 @@
 """The eight actions, by clicks, by three people."""
 
 import asyncio
+import re
 
 from playwright.async_api import Page, expect
 
@@ -22,7 +23,7 @@ async def waits(house: House, page: Page) -> list[str]:
     """What the inbox says waits for whoever looks."""
     await house.open(page, "/")
     titles = await page.locator("section[id^=mine] h2").all_inner_texts()
-    return [title.strip("0123456789 \n") for title in titles]
+    return [re.sub(r"^Step\s+\d+|\d+\+?$", "", title.strip()).strip() for title in titles]
 
 
 async def test_a_failed_delivery_becomes_a_closed_recovery_by_the_clicks_of_three_people(
@@ -48,6 +49,13 @@ async def test_a_failed_delivery_becomes_a_closed_recovery_by_the_clicks_of_thre
     assert await waits(house, anna) == ["Approvals to decide"]
     await house.open(anna, "/approve-retry")
     digests = await anna.locator("[data-digest]").all_inner_texts()
+    places = await anna.locator("[data-place]").all_inner_texts()
+    assert [place.split()[0] for place in places] == [house.receiver.url] * 2
+    package = anna.locator("dd", has=anna.get_by_role("link", name="Open the package")).first
+    package_hash = await package.locator(".hash").inner_text()
+    await package.get_by_role("link", name="Open the package").click()
+    await expect(anna.locator("#record")).to_contain_text(package_hash)
+    await anna.go_back()
     await anna.get_by_label("Choose all that you may approve").check()
     await press(anna, "Approve Retry")
     assert await heading(anna) == "2 approved"

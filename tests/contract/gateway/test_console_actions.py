@@ -12,10 +12,12 @@ from cavra.delivery.v1 import delivery_pb2
 from cavra.recovery.v1 import recovery_pb2
 from cavra.retry.v1 import retry_pb2
 from cavra_evidence.ids import new_id
+from cavra_evidence.times import text
 from cavra_service.errors import Refused
 from cavra_service.wire import timestamp
 
 from tests.support.console import page, visiting, words
+from tests.support.deliveries import delivery
 from tests.support.fake_services import NOW, FakeServices
 from tests.support.samples import draft, sample
 
@@ -142,6 +144,64 @@ async def test_each_form_is_open_to_who_has_its_role_and_tells_all_others_which_
                     told = words(await answer.text())
                 assert (answer.status, "role_required" in told) == (403, True), path
                 assert command not in world.fakes.script.requests
+
+
+def facts(markup: str) -> dict[str, str]:
+    """Names and values beside each other."""
+    found = re.findall(r"<dt>(.*?)</dt>\s*<dd[^>]*>(.*?)</dd>", markup, re.DOTALL)
+    return {words(name): words(value) for name, value in found}
+
+
+@pytest.mark.parametrize("path", ["/approve-retry", "/execute-retry"])
+async def test_beside_a_digest_stands_what_would_be_sent_where_until_when_and_who_decided_on_it(
+    world: World, path: str
+) -> None:
+    world.waiting()
+    one = world.fakes.script.answers["ListWork"].items[3 if path == "/approve-retry" else 4]
+    one.destination_fingerprint, one.payload_hash, one.audit_package_hash = "a" * 64, "b" * 64, "c" * 64
+    one.decisions.add(approval_state="deferred", decided_by="anna", decided_at=text(NOW))
+    (package,) = await world.fakes.write("delivery", draft(sample("audit_package", audit_id=one.audit_id)))
+    sends = [
+        delivery(
+            NOW, ("https://old.example", "https://siem.example:8443")[at], one.delivery_id, webhook="failed"
+        )
+        for at in range(2)
+    ]
+    _, last, _ = await world.fakes.write(
+        "delivery", *sends, delivery(NOW, "https://others.example", webhook="failed")
+    )
+    async with visiting(world.fakes.url, world.fakes.installation, "bea", "operator", "approver") as http:
+        shown = (await page(http, path)).partition(f"{one.item_digest}</code>")[2]
+        beside = facts(shown.partition("</dl>")[0])
+        assert beside["Sent to"] == f"webhook , destination {'a' * 64}"
+        assert beside["Last sent to"] == "https://siem.example:8443 Open its record"
+        assert beside["Body (SHA-256)"] == "b" * 64
+        assert "c" * 64 in beside["Package"]
+        assert beside["Usable until"] == "2026-11-23 09:30 UTC"
+        assert beside["Decisions"] == "deferred anna, 2026-11-23 09:30 UTC"
+        for name, record in (
+            ("Open its record", last.id),
+            ("Open the package", package.id),
+        ):
+            ((link),) = re.findall(rf'<a href="/console([^"]+)">{name}</a>', shown.partition("</dl>")[0])
+            assert f'data-record="{record}"' in await page(http, html.unescape(link))
+
+
+async def test_what_delivering_an_audit_does_is_said_before_it_is_done(world: World) -> None:
+    world.waiting()
+    routes = [
+        delivery_pb2.Route(route_id=new_id("gordroute"), provider="jira", owner=name)
+        for name in ("ops", "sec")
+    ]
+    world.fakes.script.answers["ListRoutes"] = delivery_pb2.ListRoutesResponse(routes=routes, total=2)
+    async with visiting(world.fakes.url, world.fakes.installation, "olga", "operator") as http:
+        whole = await page(http, "/deliver-audit")
+        effect = words(whole.partition('id="effect"')[2].partition("</section>")[0])
+        assert "A package of 2 delivered routes and what was said to each is recorded." in effect
+        assert "It is sent at once to webhook not ready ." in effect
+        assert "A failure is not sent again by itself." in effect
+        narrower = words(await page(http, "/deliver-audit/effect?owner=sec"))
+        assert "A package of 1 delivered route" in narrower
 
 
 def about(text: str) -> tuple[str, str]:

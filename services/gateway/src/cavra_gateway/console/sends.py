@@ -1,16 +1,21 @@
 """A connector's own part of deliveries that went to others, too: the record says of the whole that it failed when one of them did."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from cavra.evidence.v1 import evidence_pb2 as pb
 from cavra_evidence.times import moment
+from cavra_verify.kinds import BY_NOUN
 
 from cavra_gateway.records import Json, envelope, full
 from cavra_gateway.session import Session
 
+_MOST_PLACES: Final = 50
+"""Deliveries that are looked up to say where they went."""
+_TRIES: Final = 50
+"""Sends of one delivery that are looked into, the newest."""
 _LOOKED_INTO: Final = 200
 """Failed deliveries of one connector, the newest, whose parts are told apart."""
 
@@ -60,9 +65,38 @@ def _latest(known: Sequence[tuple[int, Json]], outcomes: Sequence[str], unread: 
 
 
 async def _read(session: Session, provider: str, success: str, most: int) -> Any:
-    filters = [
-        pb.Filter(name="provider", value=provider),
-        pb.Filter(name="delivery_success", value=success),
-    ]
-    request = pb.ListRecordsRequest(filters=filters, page_size=most)
+    return await _listed(session, most, provider=provider, delivery_success=success)
+
+
+class Place(NamedTuple):
+    """Where a send went."""
+
+    url: str
+    """What is kept of its address: scheme, host and port."""
+    record_id: str
+    """The delivery's record that says so."""
+
+
+async def places(session: Session, items: Iterable[Any]) -> dict[tuple[str, str], Place]:
+    """By (delivery id, provider) of work items: where the newest send of each went, of the first that are asked for. What a service that
+    is down would have said is left out."""
+    wanted = list(dict.fromkeys(item.delivery_id for item in items))[:_MOST_PLACES]
+    kind = BY_NOUN["connector_delivery"].kind
+    pages = await asyncio.gather(
+        *(_listed(session, _TRIES, delivery_id=one, metadata_kind=kind) for one in wanted)
+    )
+    found: dict[tuple[str, str], Place] = {}
+    for delivery_id, answer in zip(wanted, pages, strict=True):
+        for record in answer.records if answer is not None else ():
+            for part in full(envelope(record))["deliveries"]:
+                if part["request"] is not None:
+                    found.setdefault(
+                        (delivery_id, part["provider"]), Place(part["request"]["url"], record.id)
+                    )
+    return found
+
+
+async def _listed(session: Session, most: int, **filters: str) -> Any:
+    asked = [pb.Filter(name=name, value=value) for name, value in filters.items()]
+    request = pb.ListRecordsRequest(filters=asked, page_size=most)
     return await session.read(session.services.logs["delivery"].ListRecords, request)

@@ -13,6 +13,7 @@ from cavra_gateway.console.acting import Result, Told, attempted, part_key, resu
 from cavra_gateway.console.forms import EMPTY, Form, Problem, body_of
 from cavra_gateway.console.navigation import FLOW
 from cavra_gateway.console.route import Page
+from cavra_gateway.console.sends import places
 from cavra_gateway.console.session import PATH, Visiting, Visitor
 from cavra_gateway.routes import retry
 
@@ -112,6 +113,7 @@ async def _show(
         fresh=asked and f"{_ENTRY.href}?{asked}",
         items=items,
         approved=approved,
+        places=await places(visitor.session, items),
         chosen=chosen,
         one=delivery_id,
         one_provider=provider,

@@ -16,6 +16,7 @@ from cavra_gateway.console.forms import Form, Problem, body_of
 from cavra_gateway.console.navigation import FLOW
 from cavra_gateway.console.render import page
 from cavra_gateway.console.route import Page
+from cavra_gateway.console.sends import places
 from cavra_gateway.console.session import PATH, Visiting, Visitor
 from cavra_gateway.routes import retry
 
@@ -39,7 +40,9 @@ async def execute_retry_page(request: Request, visitor: Visiting) -> Response:
 async def execute_retry_effect(request: Request, visitor: Visiting) -> Response:
     """What the run would take as the form is filled in now."""
     form = Form(request.query_params.multi_items())
-    return page(request, "parts/execute_retry_effect.html", **_effect(await reads.work(visitor), form))
+    return page(
+        request, "parts/execute_retry_effect.html", **await _effect(visitor, await reads.work(visitor), form)
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +116,8 @@ async def execute_retry(request: Request, visitor: Visiting) -> Response:
     most = body_of(bodies.WorkerRunBody, values).max_retry_deliveries
     work = await reads.work(visitor)
     found = looked(work, form.texts("provider"), most, answer)
-    return _confirm(request, visitor, form, found, about=reads.facts(work.at("execute")))
+    went = await places(visitor.session, found.taken)
+    return _confirm(request, visitor, form, found, about=reads.facts(work.at("execute")), places=went)
 
 
 def _confirm(
@@ -122,7 +126,7 @@ def _confirm(
     form: Form,
     found: Looked | None,
     problem: Problem | None = None,
-    about: list[Any] | None = None,
+    **context: Any,
 ) -> Response:
     """What a run takes, and the form that makes it; `found` is None when that was shown before."""
     kept = [(name, text) for name in _FIELDS for text in form.texts(name)]
@@ -134,7 +138,6 @@ def _confirm(
         visitor,
         form,
         problem,
-        about=about,
         fresh=back,
         looked=found,
         kept=kept,
@@ -142,6 +145,7 @@ def _confirm(
         asked=form.texts("provider"),
         immediate=form.text("allow_immediate_retry") == "true",
         back=back,
+        **context,
     )
 
 
@@ -172,15 +176,17 @@ def _told(one: dict[str, Any]) -> Told:
 
 async def _show(request: Request, visitor: Visitor, form: Form, problem: Problem | None = None) -> Response:
     work = await reads.work(visitor)
-    effect = _effect(work, form)
+    effect = await _effect(visitor, work, form)
     about = reads.facts(work.at("execute"))
     return shown(request, "execute_retry.html", _ENTRY, visitor, form, problem, about=about, **effect)
 
 
-def _effect(work: reads.Work, form: Form) -> dict[str, Any]:
+async def _effect(visitor: Visitor, work: reads.Work, form: Form) -> dict[str, Any]:
     approved, asked = work.at("execute"), form.texts("provider")
+    taken = [one for one in approved if not asked or one.provider in asked]
     return {
-        "approved": [one for one in approved if not asked or one.provider in asked],
+        "approved": taken,
+        "places": await places(visitor.session, taken),
         "providers": sorted({one.provider for one in work.items}),
         "asked": asked,
         "others": len(work.items) - len(approved),
