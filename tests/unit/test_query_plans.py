@@ -27,9 +27,8 @@ def scanned(connection: sqlite3.Connection, sql: str) -> set[str]:
     tables = names(connection, "type = 'table'")
     partial = names(connection, "sql LIKE 'CREATE INDEX%WHERE%'")
     aliases = {alias: table for table, alias in re.findall(r"(?:FROM|JOIN) ([a-z_]+) ([a-z])\b", sql)}
-    params = dict.fromkeys(re.findall(r":([a-z_0-9]+)", sql), "1")
     found: set[str | None] = set()
-    for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}", params):
+    for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}", _ones(sql)):
         scan = re.match(r"SCAN (\w+)(?: USING (?:COVERING )?INDEX (\w+))?", str(row[3]))
         if scan and scan[2] not in partial:
             found.add(aliases.get(scan[1], scan[1]))
@@ -51,3 +50,30 @@ async def test_no_read_passes_over_a_table_that_grows(tmp_path: Path, service: s
     reading = {name: scanned(connection, sql) - SMALL for name, sql in queries.items()}
     connection.close()
     assert {name: tables for name, tables in reading.items() if tables} == {}
+
+
+async def test_a_page_of_records_is_read_in_the_order_of_its_index_and_neither_gathered_nor_sorted(
+    tmp_path: Path,
+) -> None:
+    path, listings = tmp_path / "store.sqlite3", listing_blocks()
+    store = await SqliteStore.open(
+        path, queries=blocks(LOG), migrations=migrations(LOG), origin="o", signer=SIGNER, clock=utc_now
+    )
+    await store.close()
+    connection = sqlite3.connect(path)
+    plans = {
+        name: [str(row[3]) for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}", _ones(sql))]
+        for name, sql in listings.items()
+        if re.fullmatch(r"list_(keys_)?[123]", name)
+    }
+    connection.close()
+    assert len(plans) == 6
+    gathered = {
+        name: [step for step in plan if "TEMP" in step or "MATERIALIZE" in step]
+        for name, plan in plans.items()
+    }
+    assert {name: steps for name, steps in gathered.items() if steps} == {}
+
+
+def _ones(sql: str) -> dict[str, str]:
+    return dict.fromkeys(re.findall(r":([a-z_0-9]+)", sql), "1")

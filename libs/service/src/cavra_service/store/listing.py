@@ -22,6 +22,15 @@ _DRIVER = (
 _ALSO = (
     " AND EXISTS (SELECT 1 FROM terms t WHERE t.name = :name{n} AND t.value = :value{n} AND t.idx = w.idx)"
 )
+# The index is read in its own order and left as soon as a page is full: nothing is gathered first, nothing is sorted.
+_MATCHING = (
+    "FROM terms w JOIN records r ON r.idx = w.idx"
+    " WHERE w.name = :name0 AND w.value = :value0 AND w.idx < :before AND w.idx >= :first{also} ORDER BY w.idx DESC LIMIT :limit"
+)
+_WITHIN_WINDOW = (
+    " AND w.idx >= COALESCE((SELECT idx FROM terms WHERE name = :name0 AND value = :value0 AND idx < :before AND idx >= :first"
+    " ORDER BY idx DESC LIMIT 1 OFFSET :window - 1), 0)"
+)
 
 _ALL = 2**62
 """Beyond every index."""
@@ -34,7 +43,7 @@ def listing_blocks() -> dict[str, str]:
     found = {"list_window": f"SELECT count(*) AS n, min(idx) AS last FROM ({_DRIVER}) w"}  # noqa: S608 fragments alone, no values
     for size in range(1, len(FILTERS) + 1):
         also = "".join(_ALSO.format(n=n) for n in range(1, size))
-        matching = f"FROM ({_DRIVER}) w JOIN records r ON r.idx = w.idx WHERE 1 = 1{also} ORDER BY w.idx DESC LIMIT :limit"
+        matching = _MATCHING.format(also=_WITHIN_WINDOW + also if also else "")
         found[f"list_{size}"] = f"SELECT {_COLUMNS} {matching}"
         found[f"list_keys_{size}"] = f"SELECT {_KEYS} {matching}"
         found[f"count_{size}"] = (
@@ -58,7 +67,7 @@ async def page(
 ) -> tuple[list[Row], int | None]:
     """Up to `limit` records with first <= index < before that match all of `filters` (rarest first), newest first, and below
     which index the next page starts (None: there is no more)."""
-    bounds = {"first": first, "before": before, "window": WINDOW if len(filters) > 1 else limit}
+    bounds = {"first": first, "before": before, "window": WINDOW}
     query = f"list_keys_{len(filters)}" if keys_only else f"list_{len(filters)}"
     rows = list(await store.rows(query, **_params(filters), **bounds, limit=limit))
     if len(rows) == limit:
