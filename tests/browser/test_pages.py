@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from playwright.async_api import Page, expect
 
+from tests.browser.evidence import api
 from tests.browser.house import (
     SHOTS,
     House,
@@ -13,6 +14,7 @@ from tests.browser.house import (
     approved,
     executed,
     failed_delivery,
+    heading,
     planned,
     press,
     sound,
@@ -133,9 +135,19 @@ async def test_markup_in_notes_references_and_names_stays_text(house: House) -> 
     await expect(oscar.get_by_label("Notes")).to_have_value(MARKUP)
     await oscar.get_by_role("textbox", name="Ticket reference").fill("OPS-1")
     await press(oscar, "Ack Retry")
-    await house.open(oscar, f"/close-recovery?playbook_id={MARKUP}&provider={MARKUP}")
-    for page in (olga, oscar):
-        assert await page.locator("main img, main script, main b").count() == 0
+    assert await heading(oscar) == "1 acknowledged"
+    marks = oscar.locator("main img, main script, main b:not(.said b)")
+    await expect(marks).to_have_count(0)
+    written = (await api(house, "", actor="oscar"))["items"][0]["session_id"]
+    for path, shown in (
+        (f"/trace?id={written}&record={written}", MARKUP),
+        (f"/trace?id={written}", name),
+        ("/history", name),
+        (f"/close-recovery?playbook_id={MARKUP}&provider={MARKUP}", "No such playbook"),
+    ):
+        await house.open(oscar, path)
+        await expect(oscar.get_by_role("main")).to_contain_text(shown)
+        await expect(marks).to_have_count(0)
 
 
 async def test_an_action_can_be_taken_by_keyboard_alone(house: House) -> None:

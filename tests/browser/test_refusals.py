@@ -143,6 +143,15 @@ async def test_a_reference_or_note_that_no_record_may_hold_is_refused_at_its_fie
     assert await heading(oscar) == "1 acknowledged"
 
 
+async def open_to(page: Page) -> dict[str, bool]:
+    """The states that a closure's form offers, in their order, and which of them may be chosen now."""
+    return dict(
+        await page.eval_on_selector_all(
+            "input[name=closure_state]", "all => all.map(one => [one.value, !one.disabled])"
+        )
+    )
+
+
 async def test_a_resolution_needs_proof_and_can_be_reopened_and_resolved_again(house: House) -> None:
     olga = await house.person("olga")
     await failed_delivery(house, olga)
@@ -150,15 +159,24 @@ async def test_a_resolution_needs_proof_and_can_be_reopened_and_resolved_again(h
     await house.open(olga, "/recovery-playbook")
     await press(olga, "Recovery Playbook")
     await olga.get_by_role("link", name="Close Recovery of webhook").click()
-    await expect(olga.get_by_role("radio", name="Reopened")).to_be_disabled()
+    ways = {"resolved": True, "mitigated": True, "deferred": True, "escalated": True, "reopened": False}
+    assert await open_to(olga) == ways
+    await olga.get_by_role("radio", name="Resolved Done").check()
     await press(olga, "Close Recovery")
     await refused(olga, "verification_required", "after its last failure")
 
+    for state in ("deferred", "escalated"):
+        await olga.get_by_role("radio", name=state.capitalize()).check()
+        await press(olga, "Close Recovery")
+        assert await heading(olga) == f"webhook is {state}"
+        await olga.get_by_role("link", name="Look at this recovery").click()
+        assert await open_to(olga) == ways
     await olga.get_by_role("radio", name="Mitigated Worked").check()
     await olga.get_by_role("textbox", name="Ticket reference").fill("OPS-3")
     await press(olga, "Close Recovery")
     assert await heading(olga) == "webhook is mitigated"
     await olga.get_by_role("link", name="Look at this recovery").click()
+    assert [state for state, may in (await open_to(olga)).items() if may] == ["resolved", "reopened"]
     await olga.get_by_role("radio", name="Reopened Taken").check()
     await press(olga, "Close Recovery")
     assert await heading(olga) == "webhook is reopened"
