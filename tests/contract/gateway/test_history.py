@@ -2,6 +2,7 @@
 
 import asyncio
 import tempfile
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -11,6 +12,7 @@ from cavra.evidence.v1 import evidence_pb2
 from cavra_evidence.draft import Cause
 from cavra_evidence.ids import new_id
 from cavra_evidence.index import terms
+from cavra_gateway.domain.merge import Cursor
 from cavra_gateway.records import envelope
 from cavra_service.store import listing
 from cavra_verify.kinds import ALERT_SOURCE, AUDIT_SOURCE, BY_KIND, BY_NOUN
@@ -198,6 +200,31 @@ async def test_a_service_that_comes_back_is_in_history_again(fakes: FakeServices
         while (await ask(fakes))["sources"]["retry"] != "ok":
             continue  # Asked again until the channel has found it.
     assert (await ask(fakes))["total"] == 1
+
+
+async def test_a_log_that_was_down_is_taken_up_where_the_walk_stands_and_not_passed_through_from_its_top(
+    fakes: FakeServices, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = await fill(
+        fakes,
+        [("retry_plan", "", "healthy", True)] * 2 + [("retry_ack", "webhook", "", True)] * 60,
+    )
+    *newer, standing, older, _ = model.matching({})
+    read: list[str] = []
+    page = listing.page
+
+    async def noting(*args: Any, **bounds: Any) -> Any:
+        rows, following = await page(*args, **bounds)
+        read.extend(row["id"] for row in rows)
+        return rows, following
+
+    monkeypatch.setattr(listing, "page", noting)
+    at = datetime.fromisoformat(standing["created_at"])
+    key = (int(at.timestamp()), at.microsecond * 1000, standing["log"]["origin"], standing["log"]["index"])
+    cursor = Cursor(key, {"delivery": None, "recovery": None, "retry": ""})
+    found = await ask(fakes, limit=1, cursor=cursor.text())
+    assert (found["items"], found["total"]) == ([older], 62)
+    assert not {one["session_id"] for one in newer} & set(read)
 
 
 async def test_internal_kinds_are_shown_only_when_asked_for(fakes: FakeServices) -> None:

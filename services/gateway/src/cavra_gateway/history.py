@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from cavra.evidence.v1 import evidence_pb2 as pb
@@ -10,7 +11,7 @@ from cavra_service.wire import timestamp
 from cavra_verify.kinds import HISTORY_SCHEMA, PRODUCT, kind_of_id
 
 from cavra_gateway.domain.causality import causal_order
-from cavra_gateway.domain.merge import Cursor, Item, Key, Stream, drain
+from cavra_gateway.domain.merge import Cursor, Item, Key, Stream, drain, moment
 from cavra_gateway.queries import AlertsQuery, HistoryQuery, Page
 from cavra_gateway.records import Json, envelope
 from cavra_gateway.services import NAMES
@@ -32,7 +33,7 @@ class Listing:
         self._filters = [
             pb.Filter(name=name, value=_text(value)) for name, value in filters.items() if value is not None
         ]
-        self._bounds = {"since": timestamp(since), "until": timestamp(until)}
+        self._since, self._until = since, until
         self.sources = dict.fromkeys(sorted(NAMES), "ok")
         self.total = 0
         self.exact = True
@@ -57,16 +58,25 @@ class Listing:
             if len(taken) == limit or not asked:
                 return taken
 
-    async def _feed(self, stream: Stream, limit: int, keys_only: bool, count: bool) -> None:
+    async def enter(self, streams: list[Stream], below: Key, limit: int) -> None:
+        """Take up logs that a walk took nothing of where it stands now: one that was down is not passed through from its top."""
+        ends = moment(below) + timedelta(microseconds=1)
+        until = ends if self._until is None else min(ends, self._until)
+        entering = [stream for stream in streams if stream.more and not stream.fetched]
+        await asyncio.gather(*(self._feed(stream, limit, False, False, until) for stream in entering))
+
+    async def _feed(
+        self, stream: Stream, limit: int, keys_only: bool, count: bool, until: datetime | None = None
+    ) -> None:
         request = pb.ListRecordsRequest(
             filters=self._filters,
-            page_size=limit
-            if stream.more
-            else 1,  # Of a log that was read to its end, only the total is wanted.
+            # Of a log whose records wait, or that was read to its end, only the total is wanted.
+            page_size=limit if stream.hungry else 1,
             page_token=stream.fetched,
             keys_only=keys_only or not stream.more,
             with_total=count,
-            **self._bounds,
+            since=timestamp(self._since),
+            until=timestamp(until or self._until),
         )
         response = await self._session.read(self._session.services.logs[stream.name].ListRecords, request)
         if response is None:
@@ -118,6 +128,7 @@ async def _page(listing: Listing, query: Page, cursor_text: str | None) -> Json:
         cursor = Cursor.of(cursor_text, NAMES)
         below = cursor.below
         streams = [Stream.resumed(name, cursor.positions[name]) for name in NAMES]
+        await listing.enter(streams, below, query.limit)
     if query.offset:
         passed = await listing.take(streams, query.offset, below=below, keys_only=True)
         below = passed[-1].key if passed else below

@@ -9,9 +9,7 @@ from collections import deque
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from cavra_evidence.refusal import Refusal
-
-from cavra_gateway.domain.merge import Cursor, Item, Key, Stream
+from cavra_gateway.domain.merge import Cursor, Item, Key, Stream, moment
 from cavra_gateway.history import Listing
 from cavra_gateway.queries import HistoryQuery
 from cavra_gateway.services import NAMES
@@ -60,7 +58,7 @@ async def _above(
     session: Session, name: str, filters: dict[str, Any], until: datetime | None, below: Key, most: int
 ) -> list[Item] | None:
     """The `most` oldest records of a log at or above `below`, newest first; fewer when it has no more. None when it does not answer."""
-    since = _moment(below)
+    since = moment(below)
     top = datetime.now(UTC) + _AHEAD
     top = top if until is None else min(top, until)
     short, long, span = timedelta(0), None, _FIRST
@@ -83,13 +81,6 @@ async def _above(
                 span, long = long, None
             else:
                 span = short + (long - short) / 2
-
-
-def _moment(key: Key) -> datetime:
-    try:
-        return datetime.fromtimestamp(key[0], UTC) + timedelta(microseconds=key[1] // 1000)
-    except (OverflowError, OSError, ValueError):
-        raise Refusal("invalid_page_token", "not a cursor of this history", "cursor") from None
 
 
 async def _lowest(listing: Listing, stream: Stream, below: Key, most: int, *, whole: bool) -> list[Item]:

@@ -6,6 +6,7 @@ import json
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from cavra_evidence.refusal import Refusal
@@ -14,6 +15,14 @@ Key = tuple[int, int, str, int]
 """(seconds, nanoseconds, origin, index): by this, descending, history is ordered. Within one log it falls with the index."""
 
 _MAX_CURSOR = 1024
+
+
+def moment(key: Key) -> datetime:
+    """When the record of a key was committed. Raises Refusal `invalid_page_token` for a key of no record."""
+    try:
+        return datetime.fromtimestamp(key[0], UTC) + timedelta(microseconds=key[1] // 1000)
+    except (OverflowError, OSError, ValueError):
+        raise _invalid() from None
 
 
 @dataclass(slots=True)
