@@ -96,7 +96,7 @@ def _spread(part: LogPart, logs: dict[str, KeptLog], trace_id: str) -> LogPart:
 
 
 def _audit(chain: ClosedChain) -> Iterator[Row]:
-    """Three logs of many chains, from failed delivery to closure: one record in three is signed."""
+    """Three logs of many chains, from failed delivery to closure: one record in two is signed."""
     many = _multiplied(chain)
     policy = policy_of(chain.logs)
     count = sum(len(log.records) for log in many.logs.values())

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from cavra_evidence import times
+from cavra_verify import signature_checks
 from cavra_verify.audit import Audit, Entry, Report
 from cavra_verify.kinds import BY_NOUN
 from cavra_verify.policy import Policy
@@ -287,6 +288,24 @@ def test_what_a_store_lost_or_changed_is_found(chain: ClosedChain, policy: Polic
     found = changed(chain, policy, [*before, (plain, playbook, bytes(64)), *true[-2:]]).violations.listed
     assert [one.partition(": got ")[0] for one in found] == [f"{origin} {plain}"]
     assert found[0].endswith(" with a signature, expected none on this kind")
+
+
+@pytest.mark.parametrize("jobs", [1, 2, 3, 64])
+@pytest.mark.parametrize("at_once", [1, 2, 4096])
+def test_however_many_check_signatures_each_that_is_not_good_is_found(
+    chain: ClosedChain, policy: Policy, jobs: int, at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(signature_checks, "_AT_ONCE", at_once)
+    log = chain.logs["retry"]
+    true = entries(log)
+    signed = [index for index, _, signature in true if signature]
+    assert len(signed) > 4
+    for spoilt in ([], signed[:1], signed[-1:], signed):
+        audit = Audit(policy, jobs=jobs)
+        made = [(index, data, bytes(64) if index in spoilt else signature) for index, data, signature in true]
+        audit.replay(log.origin, made, checkpoint_of(log))
+        found = audit.report().violations.listed
+        assert sorted(int(one.partition(":")[0].split()[1]) for one in found) == spoilt
 
 
 def test_bytes_that_are_not_canonical_are_found_though_the_log_signed_them(

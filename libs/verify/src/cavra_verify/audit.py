@@ -18,7 +18,8 @@ from cavra_verify.policy import PinnedLog, Policy
 from cavra_verify.pulse import Beat, Pulse
 from cavra_verify.reconciliation import Findings, Reconciliation, moment
 from cavra_verify.shapes import Shapes
-from cavra_verify.signatures import RECORD_TYPE, SignatureError, verify_signature
+from cavra_verify.signature_checks import SignatureChecks, Signed
+from cavra_verify.signatures import SignatureError
 
 AUDIT_SCHEMA: Final = "cavra.audit-report.v1"
 _MOST_LISTED: Final = 200
@@ -133,8 +134,8 @@ class _Replayed:
 class Audit:
     """Replays one log after another, then holds them against each other."""
 
-    def __init__(self, policy: Policy, *, signatures: bool = True) -> None:
-        """`signatures`: whether each signed record's own signature is checked too.
+    def __init__(self, policy: Policy, *, signatures: bool = True, jobs: int = 1) -> None:
+        """`signatures`: whether each signed record's own signature is checked too, by `jobs` threads, each on a core of its own.
 
         The checkpoint's always is and covers the same bytes; but who appends to a running service's database, without its key, has the
         service sign a checkpoint over that, and only the record's own signature tells.
@@ -147,6 +148,7 @@ class Audit:
         self._gaps = Findings()
         self._silences = Findings()
         self._retries = Reconciliation(self._violations)
+        self._signed = SignatureChecks(self._violations, jobs)
 
     def replay(
         self,
@@ -175,9 +177,14 @@ class Audit:
             return
         state.size = head.size
         kept[head.size] = head.root
-        roots: list[bytes] = []
+        self._read(state, entries, kept)
+        self._signed.finish()
+
+    def _read(self, state: _Replayed, entries: Iterable[Entry], kept: Mapping[int, bytes]) -> None:
+        """Read a log up to the size that is signed; `kept` are its roots by size."""
+        origin, roots = state.log.origin, list[bytes]()
         for index, data, signature in entries:
-            if index >= head.size:
+            if index >= state.size:
                 break
             if index != state.records:
                 self._gaps.add(f"{origin}: got record {index}, expected {state.records}")
@@ -188,8 +195,8 @@ class Audit:
             if state.records in kept:
                 self._compare(state, roots, kept[state.records])
             self._record(state, index, data, signature, digest)
-        if state.records != head.size:
-            self._gaps.add(f"{origin}: got {state.records} records, expected {head.size}")
+        if state.records != state.size:
+            self._gaps.add(f"{origin}: got {state.records} records, expected {state.size}")
 
     def found(self, violation: str) -> None:
         """Add what whoever reads the logs found by itself, such as a log that refuses to sign."""
@@ -203,29 +210,27 @@ class Audit:
             )
 
     def _record(self, state: _Replayed, index: int, data: bytes, signature: bytes, digest: bytes) -> None:
+        where = f"{state.log.origin} {index}"
         try:
             document = self._shapes.parse(data)
             kind = BY_KIND[document["metadata_kind"]]
             self._links(state, index, document, digest)
-            self._checks(state, index, document, kind)
-            self._tells(state, index, document, kind.kind)
+            self._checks(state, where, document, kind)
+            self._tells(state, index, where, document, kind.kind)
         except CanonicalError as error:
-            self._violations.add(f"{state.log.origin} {index}: {error}")
+            self._violations.add(f"{where}: {error}")
             return
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            self._violations.add(
-                f"{state.log.origin} {index}: got a record without the shape of its kind ({error!s:.80})"
-            )
+            self._violations.add(f"{where}: got a record without the shape of its kind ({error!s:.80})")
             return
-        told = f"{state.log.origin} {index}: got {kind.noun} {document['session_id']}"
-        if kind.signed and self._signatures and not _is_signed(state.log, index, data, signature):
-            self._violations.add(f"{told} with a signature by no key that is good there")
+        told = f"{where}: got {kind.noun} {document['session_id']}"
+        if kind.signed and self._signatures:
+            self._signed.add(Signed(state.log, index, data, signature, told))
         if signature and not kind.signed:
             self._violations.add(f"{told} with a signature, expected none on this kind")
 
-    def _checks(self, state: _Replayed, index: int, document: Mapping[str, Any], kind: Kind) -> None:
+    def _checks(self, state: _Replayed, where: str, document: Mapping[str, Any], kind: Kind) -> None:
         state.kinds[kind.noun] += 1
-        where = f"{state.log.origin} {index}"
         if kind.noun not in state.log.kinds:
             self._violations.add(f"{where}: got a {kind.noun}, which this log may not hold")
         if document[kind.key][kind.id_field] != document["session_id"]:
@@ -260,9 +265,8 @@ class Audit:
                 )
             heads[trace] = (seq + 1, digest.hex())
 
-    def _tells(self, state: _Replayed, index: int, document: dict[str, Any], kind: str) -> None:
+    def _tells(self, state: _Replayed, index: int, where: str, document: dict[str, Any], kind: str) -> None:
         """What some kinds say beyond their own chain: of retries, and of the log itself."""
-        where = f"{state.log.origin} {index}"
         if index == 0:
             state.pulse.begin(document)
         if kind in _RECONCILED:
@@ -347,15 +351,3 @@ def _grow(roots: list[bytes], index: int, node: bytes) -> None:
         node = sha256(b"\x01" + roots.pop() + node).digest()
         index >>= 1
     roots.append(node)
-
-
-def _is_signed(log: PinnedLog, index: int, data: bytes, signature: bytes) -> bool:
-    for key in log.keys:
-        if key.revoked or not key.signs_record(index):
-            continue
-        try:
-            verify_signature(key.public, signature, RECORD_TYPE, data)
-        except SignatureError:
-            continue
-        return True
-    return False

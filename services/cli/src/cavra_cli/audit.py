@@ -34,15 +34,19 @@ async def audited(
     since: Sequence[str] = (),
     *,
     signatures: bool = True,
+    jobs: int = 1,
 ) -> Report:
-    """Replay the logs of `services` and give the report. `since`: signed notes that the auditor kept. Raises LogUnread."""
+    """Replay the logs of `services` and give the report. `since`: signed notes that the auditor kept; `jobs`: threads to check signatures.
+
+    Raises LogUnread.
+    """
     caller = Caller(lambda: token, settings.call_timeout_seconds)
     origins = {log.service: log.origin for log in policy.logs.values()}
     if unpinned := [service for service in services if service not in origins]:
         raise LogUnread(f"the policy pins no log of {', '.join(unpinned)}")
     async with logs_of(settings, services) as logs:
         # What a log names of another one by now, that one holds when its checkpoint is made.
-        audit = Audit(policy, signatures=signatures)
+        audit = Audit(policy, signatures=signatures, jobs=jobs)
         settled = {service: (await _head(caller, service, log)).tree_size for service, log in logs.items()}
         heads = {service: await _head(caller, service, log) for service, log in logs.items()}
         for service, head in heads.items():

@@ -88,6 +88,7 @@ def audit(
     fast: Annotated[
         bool, typer.Option("--fast", help="Leave out records' own signatures; checkpoints' are checked.")
     ] = False,
+    jobs: Annotated[int, typer.Option(min=1, max=64, help="Cores that check signatures.")] = 1,
     as_json: Json = False,
     token_file: TokenFile = None,
     data_dir: DataDir = None,
@@ -106,7 +107,7 @@ def audit(
         token = _token(settings, token_file)
         kept = [path.read_text() for path in since or ()]
         asked = list(dict.fromkeys(services))
-        return asyncio.run(audited(settings, asked, token, pinned, kept, signatures=not fast))
+        return asyncio.run(audited(settings, asked, token, pinned, kept, signatures=not fast, jobs=jobs))
 
     report = _checking(report_of)
     typer.echo(json.dumps(report.document(), indent=2) if as_json else report_text(report))
