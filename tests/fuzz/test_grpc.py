@@ -13,12 +13,12 @@ from hypothesis import HealthCheck, Phase, given, settings
 
 from tests.fuzz import messages
 from tests.fuzz.messages import RPCS, Rpc
+from tests.fuzz.shares import BYTES, MESSAGES, MESSAGES_SENT, METADATA
 from tests.fuzz.wire import Wire, calling
 from tests.fuzz.world import PEOPLE, World, in_a_thread, running
 
-_EACH = 40
 _WATCHES = 8
-_PARTS = 3
+_PARTS = len(MESSAGES_SENT)
 
 
 def _bearer(world: World, rpc: Rpc) -> tuple[str, str]:
@@ -45,7 +45,7 @@ def _asking(rpc: Rpc, ask: Callable[[Any], None]) -> Callable[[], None]:
     """Calls `ask` with many descriptions of the RPC's request, the same ones every time."""
     watched = rpc.path.endswith("WatchRecords")
     settled = settings(
-        max_examples=_WATCHES if watched else _EACH if rpc.request.DESCRIPTOR.fields else 1,
+        max_examples=_WATCHES if watched else MESSAGES if rpc.request.DESCRIPTOR.fields else 1,
         derandomize=True,
         database=None,
         deadline=None,
@@ -66,7 +66,7 @@ def test_no_message_is_too_odd_to_be_answered_with_a_reason(tmp_path: Path, part
                 wait(wire.ask(rpc, request, [_bearer(world, rpc)]))  # noqa: B023
 
             _asking(rpc, ask)()
-        assert wire.sent >= 530
+        assert wire.sent >= MESSAGES_SENT[part]
 
 
 async def test_bytes_that_are_no_message_get_a_reason(tmp_path: Path) -> None:
@@ -74,7 +74,7 @@ async def test_bytes_that_are_no_message_get_a_reason(tmp_path: Path) -> None:
     async with running(tmp_path) as world, calling(world) as wire:
         for rpc in RPCS:
             before = world.logs.state()
-            for _ in range(8):
+            for _ in range(BYTES):
                 # A wire type that there is none of, a text that ends too early, a number that never ends.
                 start = rng.choice((b"\x0f", b"\x0a\x7f", b"\xff" * 11))
                 assert (
@@ -82,7 +82,7 @@ async def test_bytes_that_are_no_message_get_a_reason(tmp_path: Path) -> None:
                     is None
                 )
             assert world.logs.state() == before
-        assert wire.sent == 8 * len(RPCS)
+        assert wire.sent == BYTES * len(RPCS)
         assert wire.reasons["invalid_body"] == wire.sent
 
 
@@ -91,7 +91,7 @@ async def test_no_metadata_is_too_odd(tmp_path: Path) -> None:
     keys = ("", " ", "k", "a b", "x" * 128, "x" * 129, "~", "k,k", " k")
     async with running(tmp_path) as world, calling(world) as wire:
         for rpc in RPCS:
-            for _ in range(4):
+            for _ in range(METADATA):
                 metadata: list[tuple[str, str | bytes]] = [_bearer(world, rpc)] if rng.random() < 0.8 else []
                 for _ in range(rng.choice((1, 1, 2))):
                     odd: tuple[str, str | bytes] = rng.choice(
@@ -112,4 +112,4 @@ async def test_no_metadata_is_too_odd(tmp_path: Path) -> None:
                     )
                     metadata.append(odd)
                 await wire.ask(rpc, b"", metadata)
-        assert wire.sent == 4 * len(RPCS)
+        assert wire.sent == METADATA * len(RPCS)

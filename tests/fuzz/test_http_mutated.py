@@ -6,12 +6,13 @@ from pathlib import Path
 import pytest
 
 from tests.fuzz.routes import Asked
+from tests.fuzz.shares import MUTATED
 from tests.fuzz.world import running
 
-_EACH = 1320
+_PARTS, _EACH = MUTATED
 
 
-@pytest.mark.parametrize("part", range(4))
+@pytest.mark.parametrize("part", range(_PARTS))
 async def test_a_request_that_is_wrong_in_places_is_refused_and_writes_nothing(
     part: int, tmp_path: Path
 ) -> None:

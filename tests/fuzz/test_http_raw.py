@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.fuzz.shares import RAW
 from tests.fuzz.world import AD, SCHEDULE, R, World, running
 
 _PLAN = f"POST {AD}/retry-plan HTTP/1.1"
@@ -93,7 +94,7 @@ async def test_what_is_no_clean_request_is_a_problem_and_changes_nothing_at_all(
     for request in requests:
         status = await world.send(request)
         assert status >= 400, request[:300]
-    assert world.sent == len(requests) >= 130
+    assert world.sent == len(requests) >= RAW
     assert world.logs.state() == before
 
 

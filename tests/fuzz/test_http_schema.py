@@ -10,11 +10,11 @@ from schemathesis import GenerationMode, checks
 from schemathesis.specs.openapi import checks as openapi_checks
 
 from tests.fuzz.routes import DOCUMENT
+from tests.fuzz.shares import DESCRIBED, DESCRIBED_SENT
 from tests.fuzz.world import World, in_a_thread
 
 SCHEMA: Any = schemathesis.openapi.from_dict(DOCUMENT)
 OPERATIONS = [one.ok() for one in SCHEMA.get_all_operations()]
-_EACH = 8
 _PUBLIC = ("GET /health", "GET /version")
 """They take nothing at all, so nothing can be wrong with it."""
 CASES = [
@@ -23,6 +23,13 @@ CASES = [
     for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)
     if mode is GenerationMode.POSITIVE or operation.label not in _PUBLIC
 ]
+
+
+def _asked(operation: Any) -> int:
+    """How often an operation is asked in each way."""
+    return 1 if operation.label in _PUBLIC else DESCRIBED
+
+
 _CHECKS = [
     checks.not_a_server_error,
     openapi_checks.status_code_conformance,
@@ -44,7 +51,7 @@ def test_no_input_breaks_what_is_described(world: World, operation: Any, mode: G
     before = world.sent
 
     @settings(
-        max_examples=_EACH,
+        max_examples=DESCRIBED,
         derandomize=True,
         database=None,
         deadline=None,
@@ -61,4 +68,8 @@ def test_no_input_breaks_what_is_described(world: World, operation: Any, mode: G
         world.judge(response.status_code, headers, response.content, repr(case))
 
     ask()
-    assert world.sent - before == (1 if operation.label in _PUBLIC else _EACH)
+    assert world.sent - before == _asked(operation)
+
+
+def test_every_operation_has_its_share() -> None:
+    assert sum(_asked(operation) for operation, _ in CASES) >= DESCRIBED_SENT

@@ -39,53 +39,93 @@ _REFUSAL: Final = BY_NOUN["retry_refusal"].kind
 _BY_ITSELF: Final = ("-log-heartbeat", "-log-key", "-log-audit")
 """How the kinds end that a service writes on a timer, whatever is asked of it meanwhile."""
 
+_CACHES: Final = {"idempotency_keys", "checkpoints"}
+"""Tables that are no state: what is answered to a key that comes again, and what a log signs of itself on a timer."""
+_OF_A_RECORD: Final = {
+    "records", "terms", "counters", "nodes", "chain_heads", "log_state", "refusals",
+}  # fmt: skip
+"""Tables that a record is written to, as the one that says what was refused."""
 
-class Logs:
-    """The three evidence logs, read past the services that are tested."""
 
-    def __init__(self, folder: Path) -> None:
-        self._files = {
-            name: sqlite3.connect(f"file:{folder}/{name}.sqlite3?mode=ro", uri=True, check_same_thread=False)
-            for name in SERVICES
-        }
-        self._sizes = dict.fromkeys(SERVICES, 0)
-        self._refusals: set[tuple[str, ...]] = set()
+class Store:
+    """One service's database, read past the service."""
+
+    def __init__(self, path: Path) -> None:
+        self.file = sqlite3.connect(f"file:{path}?mode=ro", uri=True, check_same_thread=False)
+        tables = self.file.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+        self._tables = {name for (name,) in tables} - _CACHES
+        self._version = 0
+        self._hashes: dict[str, int] = {}
+        self.size = 0
+        self.changed()
         self.grown()
 
-    def close(self) -> None:
-        """Let go of the files."""
-        for file in self._files.values():
-            file.close()
+    def changed(self) -> set[str]:
+        """Tables whose rows are others than at the last look, but for caches."""
+        # Whether anybody wrote is known at once, so that every request can be held to what it wrote.
+        ((version,),) = self.file.execute("PRAGMA data_version")
+        if version == self._version:
+            return set()
+        before, self._version = self._hashes, version
+        self.file.execute("BEGIN")
+        self._hashes = {
+            name: hash(tuple(self.file.execute(f"SELECT * FROM {name}"))) for name in self._tables
+        }
+        self.file.execute("COMMIT")
+        return {name for name in self._tables if self._hashes[name] != before.get(name)}
 
     def grown(self) -> list[tuple[str, dict[str, Any]]]:
         """(kind, envelope) of every record since the last look, but for those that a service writes on a timer."""
-        found = []
-        for name, file in self._files.items():
-            ((size,),) = file.execute("SELECT size FROM log_state")
-            if size != self._sizes[name]:
-                rows = file.execute(
-                    "SELECT kind, canonical FROM records WHERE idx >= ?", (self._sizes[name],)
-                )
-                found += [(kind, orjson.loads(raw)) for kind, raw in rows if not kind.endswith(_BY_ITSELF)]
-                self._sizes[name] = size
-        return found
+        ((size,),) = self.file.execute("SELECT size FROM log_state")
+        if size == self.size:
+            return []
+        rows = self.file.execute("SELECT kind, canonical FROM records WHERE idx >= ?", (self.size,))
+        self.size = size
+        return [(kind, orjson.loads(raw)) for kind, raw in rows if not kind.endswith(_BY_ITSELF)]
+
+
+class Logs:
+    """The three stores and their evidence logs."""
+
+    def __init__(self, folder: Path) -> None:
+        self._stores = {name: Store(folder / f"{name}.sqlite3") for name in SERVICES}
+        self._refusals: set[tuple[str, ...]] = set()
+
+    def close(self) -> None:
+        """Let go of the files."""
+        for store in self._stores.values():
+            store.file.close()
+
+    def grown(self) -> list[tuple[str, dict[str, Any]]]:
+        """(kind, envelope) of every record since the last look, which may have changed everything."""
+        for store in self._stores.values():
+            store.changed()
+        return [record for store in self._stores.values() for record in store.grown()]
 
     def unchanged(self, reason: str) -> None:
         """Fail unless a request that was refused for `reason` wrote nothing, or the one record that says so, once."""
-        for kind, envelope in self.grown():
-            assert kind == _REFUSAL, f"a request was refused ({reason}) and wrote a {kind}"
-            said = envelope["retry_refusal"]
-            same = ("reason", "delivery_id", "audit_id", "provider", "item_digest", "named_digest")
-            who = (envelope["actor"]["iss"], envelope["actor"]["sub"])
-            told = (*who, *(str(said[name]) for name in same), str(said["attempt_number"]))
-            assert told not in self._refusals, f"the same refusal was recorded twice: {told}"
-            self._refusals.add(told)
+        for name, store in self._stores.items():
+            changed, size = store.changed(), store.size
+            for kind, envelope in store.grown():
+                assert kind == _REFUSAL, f"a request was refused ({reason}) and wrote a {kind}"
+                self._tells(envelope)
+            if store.size != size:
+                changed -= _OF_A_RECORD
+            assert not changed, f"a request was refused ({reason}) and wrote into {name}: {sorted(changed)}"
+
+    def _tells(self, envelope: dict[str, Any]) -> None:
+        said = envelope["retry_refusal"]
+        same = ("reason", "delivery_id", "audit_id", "provider", "item_digest", "named_digest")
+        who = (envelope["actor"]["iss"], envelope["actor"]["sub"])
+        told = (*who, *(str(said[name]) for name in same), str(said["attempt_number"]))
+        assert told not in self._refusals, f"the same refusal was recorded twice: {told}"
+        self._refusals.add(told)
 
     def state(self) -> dict[str, list[str]]:
         """Everything that the stores hold, but for what a log signs on a timer."""
         return {
-            name: [line for line in file.iterdump() if "checkpoint" not in line[:60]]
-            for name, file in self._files.items()
+            name: [line for line in store.file.iterdump() if "checkpoint" not in line[:60]]
+            for name, store in self._stores.items()
         }
 
 

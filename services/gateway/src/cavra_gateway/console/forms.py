@@ -6,6 +6,7 @@ from typing import Any, Final, TypeVar
 from urllib.parse import parse_qsl
 
 from cavra_service.errors import REASONS, Refused
+from cavra_service.idempotency import checked
 from fastapi import Request
 from pydantic import BaseModel, ValidationError
 
@@ -55,7 +56,7 @@ def fresh_key() -> str:
 
 
 async def read_form(request: Request) -> Form:
-    """The form of a request. Raises Refused `body_too_large` or `invalid_body`."""
+    """The form of a request. Raises Refused `body_too_large`, `invalid_body`, or `invalid_value` for a key that is none."""
     if not request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
         raise Refused("invalid_body", "the content type is not a form's")
     body = bytearray()
@@ -67,7 +68,9 @@ async def read_form(request: Request) -> Form:
         pairs = parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=_MOST_FIELDS, errors="strict")
     except ValueError:
         raise Refused("invalid_body", "the form could not be read") from None
-    return Form(pairs)
+    form = Form(pairs)
+    checked([text for text in form.texts("idempotency_key") if text])
+    return form
 
 
 def body_of(model: type[Model], values: Mapping[str, Any]) -> Model:
