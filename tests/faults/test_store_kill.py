@@ -71,6 +71,8 @@ async def test_a_writer_killed_at_any_step_of_append_or_checkpoint_goes_on(tmp_p
     for number in range(1, steps + 2):
         folder = tmp_path / f"{number:03}"
         acknowledged = (folder / "acknowledged").read_text().splitlines()
+        signed = max((int(line[7:]) for line in acknowledged if line.startswith("signed ")), default=0)
+        assert signed <= outside(folder / "checkpoint"), f"killed at step {number}: a checkpoint is lost"
         store = await open_file(folder / "store.sqlite3")
         try:
             checkpoints = Checkpoints(store, folder / "checkpoint", [SIGNER.public])
@@ -89,3 +91,8 @@ async def test_a_writer_killed_at_any_step_of_append_or_checkpoint_goes_on(tmp_p
             f"{at}: an item is lost"
         )
         assert checkpoints.published.frontier.root() == ledger.root, f"{at}: the checkpoint is of another log"
+
+
+def outside(path: Path) -> int:
+    """Size of the checkpoint that is kept outside of the store; 0 where there is none yet."""
+    return int(path.read_text().split("\n")[1]) if path.exists() else 0

@@ -24,7 +24,7 @@ ROUNDS = 2
 
 
 class Death:
-    """Counts steps, and ends this process at one of them as a power cut does."""
+    """Counts steps, and ends this process at one of them, without a word. What it wrote and did not sync, the kernel still has."""
 
     def __init__(self, at: int) -> None:
         self._left = at

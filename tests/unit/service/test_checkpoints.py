@@ -106,6 +106,10 @@ async def until(store: SqliteStore, reached: Callable[[], bool]) -> None:
             await store.wait_beyond(10**9, 0.02)
 
 
+def test_a_record_waits_a_second_or_sixty_four_others_at_most() -> None:
+    assert (module.EVERY_SECONDS, module.EVERY_RECORDS) == (1.0, 64)
+
+
 @pytest.mark.parametrize(("records", "seconds"), [(64, 3600.0), (1, 0.01)], ids=["sixty-four", "one in time"])
 async def test_what_was_appended_is_signed_soon(
     log: Log, records: int, seconds: float, monkeypatch: pytest.MonkeyPatch

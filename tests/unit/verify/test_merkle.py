@@ -1,6 +1,8 @@
 """The tree and its proofs against RFC 6962: published vectors, a naive tree, and everything a proof must be refused for."""
 
+import random
 from functools import cache
+from hashlib import sha256
 
 import pytest
 from cavra_verify.merkle import (
@@ -155,6 +157,33 @@ def test_every_consistency_proof_of_a_tree_verifies(second: int) -> None:
     for first in range(1, second + 1):
         proof = [root_of(*span) for span in consistency_path(first, second)]
         verify_consistency(first, second, proof, root_of(0, first), root_of(0, second))
+
+
+LARGEST = 2_000
+
+
+@cache
+def whole(start: int, end: int) -> bytes:
+    """As `naive.root`, over cached halves: all trees up to the largest have some twenty thousand of them in common."""
+    if end - start == 1:
+        return hashes(LARGEST)[start]
+    cut = start + (1 << (end - start - 1).bit_length() - 1)
+    return sha256(b"\x01" + whole(start, cut) + whole(cut, end)).digest()
+
+
+def test_a_tree_of_any_size_up_to_two_thousand_has_its_root_and_proofs_that_verify() -> None:
+    drawn, frontier = random.Random(6962), Frontier()
+    for size in range(1, LARGEST + 1):
+        leaf = hashes(LARGEST)[size - 1]
+        frontier, _ = frontier.append(leaf)
+        root = whole(0, size)
+        assert frontier.root() == root, size
+        for index in {0, size - 1, drawn.randrange(size)}:
+            proof = [whole(*span) for span in inclusion_path(index, size)]
+            verify_inclusion(hashes(LARGEST)[index], index, size, proof, root)
+        for first in {1, drawn.randrange(size) + 1}:
+            proof = [whole(*span) for span in consistency_path(first, size)]
+            verify_consistency(first, size, proof, whole(0, first), root)
 
 
 @settings(max_examples=60, deadline=None)
