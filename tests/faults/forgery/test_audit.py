@@ -2,14 +2,17 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cavra.recovery.v1 import recovery_pb2
 from cavra.recovery.v1.recovery_pb2_grpc import RecoveryServiceStub
+from cavra_cli import audit
 from cavra_cli.audit import audited
 from cavra_service.policies import policy_document
+from cavra_service.runtime import utc_now
 from cavra_verify.audit import Report
 from cavra_verify.kinds import BY_NOUN
 from cavra_verify.policy import read_policy
@@ -98,11 +101,16 @@ async def deferred(installation: Installation, stub: Any) -> None:
     await oscar.unary(stub.CloseRecovery, closing)
 
 
-async def test_an_honest_installation_is_verified_while_it_runs(world: World) -> None:
+async def test_an_honest_installation_is_verified_while_it_runs(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     report = await world.audit()
     assert (report.violations.listed, report.gaps.listed, report.exit_code) == ([], [], 0)
     assert [log.origin.rpartition("/")[2] for log in report.logs] == SERVICES
-    assert (report.intents, report.executions, report.open_intents) == (1, 1, ())
+    assert (report.intents, report.executions, report.open_intents, report.silences.count) == (1, 1, (), 0)
+    monkeypatch.setattr(audit, "utc_now", lambda: utc_now() + timedelta(hours=2))
+    late = await world.audit()
+    assert (late.silences.count, late.exit_code) == (3, 0), "by the auditor's clock they are silent since"
 
 
 def named(report: Report, noun: str, record_id: str) -> bool:
