@@ -27,6 +27,7 @@ _QUERIES: Final = (
     "cursor", "limit", "trace", "record", "days", "metadata_kind", "provider", "playbook_id", "delivery_id", "execution_id", "next", "code",
     "state", "item", "schedule_id", "min_failure_count", "lookback_hours", "max_retry_deliveries", "created_after", "signer",
 )  # fmt: skip
+_NO_KEYS: Final = ("a\x00", "\x7f", "a\tb", "\u00e9", "x" * 129)
 _FIELD: Final = re.compile(r'name="([a-z_]+)"(?:[^>]*? value="([^"]*)")?')
 _ELSEWHERE: Final = {
     "/sign-in": ("next", "token", "handover"),
@@ -129,6 +130,9 @@ async def test_no_form_and_no_page_of_the_console_is_too_odd(tmp_path: Path) -> 
                 fields = await browser.form(path)
                 for _ in range(FORMS + number):
                     await browser.fill_in(path, fields)
+                key = ("idempotency_key", values.escaped(rng.choice(_NO_KEYS), rng))
+                spoiled = [*(one for one in fields if one[0] != key[0]), key]
+                await browser.ask("POST", path, data="&".join(map("=".join, spoiled)).encode(), kind=_FORM)
         for browser in browsers:
             await browser.enter()
         for path in _SHOWN:
@@ -141,4 +145,4 @@ async def test_no_form_and_no_page_of_the_console_is_too_odd(tmp_path: Path) -> 
                 await rng.choice(browsers).ask("GET", where.replace("{id}", identifier), query)
         statuses = sum((browser.statuses for browser in browsers), Counter[int]())
         assert statuses.total() >= CONSOLE_SENT
-        assert {200, 303, 400, 403, 404, 409, 413, 422} <= statuses.keys()
+        assert {200, 303, 400, 403, 404, 422} <= statuses.keys()
