@@ -149,7 +149,7 @@ async def _connectors(fake: _Fake, request: Any) -> Any:
         reason="connector_config_not_configured",
         missing_variable="WEBHOOK_URL",
     )
-    return delivery_pb2.ListConnectorsResponse(connectors=[webhook])
+    return delivery_pb2.ListConnectorsResponse(connectors=[webhook], file_problem="not a mapping")
 
 
 async def _plan_retries(fake: _Fake, request: Any) -> Any:

@@ -237,6 +237,7 @@ async def test_the_console_learns_where_everything_is_and_no_secret(fakes: FakeS
     assert config["metadata_mode"] == "service"
     (webhook,) = config["connector_delivery"]["connectors"]
     assert (webhook["ready"], webhook["missing_variable"]) == (False, "WEBHOOK_URL")
+    assert config["connector_delivery"]["file_problem"] == "not a mapping"
 
 
 async def test_head_answers_the_headers_of_get(fakes: FakeServices) -> None:

@@ -95,17 +95,18 @@ async def get_metrics(me: Me) -> Response:
 async def get_console_config(me: Me, request: Request) -> Response:
     """Where everything is, and which connectors can be used; never a secret."""
     listed = await me.read(me.services.delivery.ListConnectors, delivery_pb2.ListConnectorsRequest())
-    connectors = None if listed is None else report(listed)["connectors"]
+    told = None if listed is None else report(listed)
     return answer(
         {
             "product": PRODUCT,
             "metadata_mode": me.gateway.settings.metadata_mode,
             "endpoints": _endpoints(request.app),
             "connector_delivery": None
-            if connectors is None
+            if told is None
             else {
-                "providers": [one["name"] for one in connectors if one["enabled"]],
-                "connectors": connectors,
+                "providers": [one["name"] for one in told["connectors"] if one["enabled"]],
+                "connectors": told["connectors"],
+                "file_problem": told["file_problem"],
             },
             "sources": {"delivery": "ok" if listed is not None else "unavailable"},
         }
