@@ -1,8 +1,13 @@
 """How everything stands, in figures and charts."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
+from cavra.recovery.v1 import recovery_pb2
+from cavra_evidence.times import text
 from cavra_gateway.console import dashboard_reads
 from cavra_service.store import listing
+from cavra_service.wire import timestamp
 from playwright.async_api import Page, expect
 
 from tests.browser.evidence import Archive, api, live, pictured, retried, signed_in
@@ -35,9 +40,9 @@ async def test_figures_are_the_apis_and_charts_add_up_to_them(house: House) -> N
         "figures => figures.map(one => [one.dataset.figure, one.querySelector('.number').textContent])",
     )
     assert len(shown) > 30
-    for name, text in shown:
+    for name, number in shown:
         value = figures[name]
-        assert text == (f"{value:.1%}" if isinstance(value, float) else str(value)), name
+        assert number == (f"{value:.1%}" if isinstance(value, float) else str(value)), name
     deliveries = await table(axel, "deliveries")
     assert len(deliveries) == 24
     assert [sum(int(row[column]) for row in deliveries) for column in (1, 2)] == [1, 1]
@@ -61,6 +66,21 @@ async def test_a_number_that_was_not_counted_to_its_end_says_so(
         "retry", *(draft(sample("execution_record", execution_status="failed")) for _ in range(3))
     )
     await archive.write("delivery", *(draft(sample("connector_delivery")) for _ in range(3)))
+    now = datetime.now(UTC)
+    recovery = recovery_pb2.Recovery(last_failure_at=timestamp(now - timedelta(hours=30)))
+    archive.fakes.script.answers["ListRecoveries"] = recovery_pb2.ListRecoveriesResponse(
+        recoveries=[recovery]
+    )
+    (named,) = sample("playbook").model_dump()["provider_playbooks"]
+    failed = {**named, "provider": "webhook", "latest_failure_at": text(now - timedelta(hours=3))}
+    (book,) = await archive.fakes.write("recovery", draft(sample("playbook", provider_playbooks=[failed])))
+    closure = {
+        "playbook_id": book.id,
+        "provider": "webhook",
+        "closure_state": "resolved",
+        "closed_at": text(now),
+    }
+    await archive.write("recovery", draft(sample("closure", **closure)))
     axel = await signed_in(archive, "axel", "/dashboard?days=1")
     await drawn(axel)
     await expect(axel.locator("#executions-sum")).to_have_text("2 delivered, 2+ failed, 0 skipped, 0 unknown")
@@ -69,6 +89,16 @@ async def test_a_number_that_was_not_counted_to_its_end_says_so(
     await expect(records.locator(".number")).to_have_text("5")
     await expect(records.locator(".trend")).to_have_text("2+ new (before: 0)")
     await expect(axel.locator("#failures-sum")).to_have_text("Of the newest 2 of 3 sends.")
+    assert await table(axel, "ages") == [
+        ["under a day", "0"],
+        ["1 to 3 days", "1"],
+        ["3 to 7 days", "0"],
+        ["over 7 days", "0"],
+    ]
+    assert [row[1:] for row in await table(axel, "closings")] == [["webhook", "3 hours"]]
+    await expect(axel.locator("#closings-sum")).to_have_text("Median: 3 hours.")
+    when = axel.locator("#closings-table tbody td").first
+    await expect(when).to_have_attribute("title", f"{now:%Y-%m-%d %H:%M} UTC")
     # A share of a part would be a wrong one.
     assert {row[1] for row in await table(axel, "rate")} == {"none"}
 

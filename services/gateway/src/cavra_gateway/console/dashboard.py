@@ -5,17 +5,15 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
 import orjson
-from cavra_verify.kinds import BY_NOUN
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
-from cavra_gateway.console.dashboard_reads import Counted, Counts, read_connectors, read_series
+from cavra_gateway.console.dashboard_reads import TRENDS, Counted, Counts, read_connectors, read_series
 from cavra_gateway.console.dashboard_series import RANGES, Bucket, buckets
 from cavra_gateway.console.render import page
 from cavra_gateway.console.route import Page
 from cavra_gateway.console.session import Visiting
 from cavra_gateway.dashboard import dashboard
-from cavra_gateway.domain.figures import RECORDS
 from cavra_gateway.session import Session
 
 router = APIRouter(route_class=Page)
@@ -115,18 +113,15 @@ async def series(request: Request, visitor: Visiting, days: Days = 7) -> Respons
 
 
 async def _trends(session: Session, counts: Counts, days: int) -> dict[str, tuple[Counted, Counted]]:
-    """Per figure that counts records of a kind: how many came in the last `days`, and in as many before."""
+    """Per figure that counts records: how many came in the last `days`, and in as many before."""
     now = datetime.now(UTC)
     stretches = buckets(days, now)
     middle, end = stretches[0].start, stretches[-1].end
     halves = [Bucket(middle - (end - middle), middle), Bucket(middle, end)]
     shown = {figure for _, names in _GROUPS for figure in names}
-    wanted = {name: place for name, place in RECORDS.items() if name in shown}
+    wanted = {name: place for name, place in TRENDS.items() if name in shown}
     found = await asyncio.gather(
-        *(
-            counts.series(session, service, (("metadata_kind", BY_NOUN[noun].kind),), halves, now)
-            for service, noun in wanted.values()
-        )
+        *(counts.series(session, service, filters, halves, now) for service, filters in wanted.values())
     )
     return {name: (one[1], one[0]) for name, one in zip(wanted, found, strict=True) if one is not None}
 

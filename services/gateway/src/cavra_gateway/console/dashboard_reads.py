@@ -13,10 +13,11 @@ from cavra.delivery.v1 import delivery_pb2
 from cavra.evidence.v1 import evidence_pb2 as pb
 from cavra.recovery.v1 import recovery_pb2
 from cavra_service.wire import timestamp
-from cavra_verify.kinds import AUDIT_SOURCE, BY_NOUN
+from cavra_verify.kinds import AUDIT_SOURCE, BY_NOUN, NOTIFICATION_SOURCE
 
 from cavra_gateway.console.dashboard_series import Bucket, ages, buckets, by_provider, closings, middle, rate
 from cavra_gateway.console.sends import latest_of
+from cavra_gateway.domain.figures import RECORDS
 from cavra_gateway.records import Json, envelope
 from cavra_gateway.session import Session
 
@@ -46,6 +47,29 @@ SERIES: Final[dict[str, tuple[str, Filters]]] = {
     "closures": ("recovery", (("metadata_kind", BY_NOUN["closure"].kind),)),
 }
 """Name -> the log and the filters whose records are counted over time."""
+
+_AUDIT: Final = "acknowledgement_audit_delivery_"
+_DELIVERY: Final = ("metadata_kind", BY_NOUN["connector_delivery"].kind)
+TRENDS: Final[dict[str, tuple[str, Filters]]] = {
+    **{
+        name: (service, (("metadata_kind", BY_NOUN[noun].kind),)) for name, (service, noun) in RECORDS.items()
+    },
+    "failed_acknowledgement_audit_delivery_count": SERIES["deliveries_failed"],
+    "notification_delivery_count": (
+        "delivery",
+        (_DELIVERY, ("connector_delivery_source", NOTIFICATION_SOURCE)),
+    ),
+    "failed_delivery_count": ("delivery", (("delivery_success", "false"),)),
+    _AUDIT + "count": ("delivery", (_DELIVERY, ("connector_delivery_source", AUDIT_SOURCE))),
+    _AUDIT + "success_count": SERIES["deliveries_delivered"],
+    _AUDIT + "retry_execution_success_count": SERIES["executions_delivered"],
+    _AUDIT + "retry_execution_failed_count": SERIES["executions_failed"],
+    _AUDIT + "retry_execution_skipped_count": SERIES["executions_skipped"],
+    _AUDIT + "retry_execution_unknown_count": SERIES["executions_unknown"],
+    _AUDIT + "worker_dry_run_count": ("retry", (("dry_run", "true"),)),
+    _AUDIT + "worker_executed_count": ("retry", (("dry_run", "false"),)),
+}
+"""Figure -> the log and the filters whose records it counts; what says how things stand now, or is no filter, has none."""
 
 
 class Counted(NamedTuple):

@@ -7,6 +7,10 @@ const colour = (name) => getComputedStyle(document.documentElement).getPropertyV
 const number = new Intl.NumberFormat();
 const share = new Intl.NumberFormat(undefined, { style: "percent", maximumFractionDigits: 1 });
 const moment = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+const utc = (seconds) => `${new Date(seconds * 1000).toISOString().slice(0, 16).replace("T", " ")} UTC`;
+// A moment in the reader's zone; UTC is beside it on hover.
+const timed = (seconds) => ({ textContent: moment.format(seconds * 1000), title: utc(seconds) });
+const both = (seconds) => `${moment.format(seconds * 1000)} (${utc(seconds)})`;
 const duration = (hours) => (hours >= 48 ? `${number.format(Math.round(hours / 2.4) / 10)} days` : hours >= 1 ? `${number.format(Math.round(hours * 10) / 10)} hours` : hours * 60 >= 1 ? `${Math.round(hours * 60)} minutes` : `${Math.round(hours * 3600)} seconds`);
 const say = (value, more) => (value === null ? "none" : number.format(value) + (more ? "+" : ""));
 const day = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric" });
@@ -25,7 +29,7 @@ function axes(unit, format) {
 
 function shown(id, columns, rows, note) {
   const table = document.getElementById(`${id}-table`);
-  const cell = (tag, text) => Object.assign(document.createElement(tag), { textContent: text });
+  const cell = (tag, text) => Object.assign(document.createElement(tag), text.title ? text : { textContent: text });
   const head = document.createElement("thead");
   const body = document.createElement("tbody");
   head.append(document.createElement("tr"));
@@ -55,7 +59,7 @@ function draw(id, data, empty, options) {
 
 // The legend's value under the pointer; nothing while it is elsewhere.
 const under = (text) => (_, __, ___, at) => (at === null || at === undefined ? "" : text(at));
-const from = (found) => ({ label: "from", value: under((at) => moment.format(found.at[at] * 1000)) });
+const from = (found) => ({ label: "from", value: under((at) => both(found.at[at])) });
 const bar = (label, name, text, width, align) => ({ label, value: under(text), stroke: colour(name), fill: colour(name), width: 0, paths: uPlot.paths.bars({ size: width, align }), points: { show: false } });
 const counts = { range: (_, low, high) => [0, Math.max(1, high * 1.08)] };
 const over = (found) => ({ range: () => [found.at[0], 2 * found.at.at(-1) - found.at.at(-2)] });
@@ -76,7 +80,7 @@ function perStretch(id, found, unit, empty, names) {
     series: [from(found), ...names.map(([label, , name], which) => bar(label, name, text(which), [0.8, 60], 1))],
   });
   const sums = names.map(([label, key], which) => `${say(lists[which].reduce((sum, one) => sum + one, 0), found.more[key].includes(true))} ${label}`);
-  shown(id, ["From", ...names.map(([label]) => label)], found.at.map((at, row) => [moment.format(at * 1000), ...lists.map((_, which) => text(which)(row))]), sums.join(", "));
+  shown(id, ["From", ...names.map(([label]) => label)], found.at.map((at, row) => [timed(at), ...lists.map((_, which) => text(which)(row))]), sums.join(", "));
 }
 
 function rates(id, found, empty) {
@@ -93,7 +97,7 @@ function rates(id, found, empty) {
     scales: { x: over(found), y: { range: [0, 1.02] } },
     series: [from(found), line],
   });
-  shown(id, ["From", "success rate"], found.at.map((at, row) => [moment.format(at * 1000), text(row)]), "");
+  shown(id, ["From", "success rate"], found.at.map((at, row) => [timed(at), text(row)]), "");
 }
 
 // A name is broken in its middle, so that two fit beside each other on a phone.
@@ -128,11 +132,11 @@ function everything(found) {
   draw("closings", closings && (items.length ? [items.map((one) => one.at), items.map((one) => one.hours)] : []), `No recovery was closed ${stretch}.`, {
     axes: axes("hours", (value) => number.format(value)),
     scales: { x: { range: () => [found.at[0], Date.now() / 1000] }, y: { range: (_, low, high) => [0, Math.max(0.1, high * 1.1)] } },
-    series: [{ label: "closed", value: under((at) => moment.format(items[at].at * 1000)) }, { label: "after", value: under((at) => `${duration(items[at].hours)}, ${items[at].provider}`), stroke: colour("--accent"), paths: () => null, points: { show: true, size: 8, fill: colour("--accent") } }],
+    series: [{ label: "closed", value: under((at) => both(items[at].at)) }, { label: "after", value: under((at) => `${duration(items[at].hours)}, ${items[at].provider}`), stroke: colour("--accent"), paths: () => null, points: { show: true, size: 8, fill: colour("--accent") } }],
   });
   const median = closings && closings.median_hours !== null ? `Median: ${duration(closings.median_hours)}.` : "";
   const part = closings && closings.total > closings.looked_at ? ` Of the newest ${say(closings.looked_at)} of ${say(closings.total, closings.more)} closures.` : "";
-  shown("closings", ["Closed", "Provider", "After"], items.map((one) => [moment.format(one.at * 1000), one.provider, duration(one.hours)]), median + part);
+  shown("closings", ["Closed", "Provider", "After"], items.map((one) => [timed(one.at), one.provider, duration(one.hours)]), median + part);
   perName("ages", open && Object.keys(open.ages), "recoveries", "No recovery is open.", [{ label: "open", name: "--warn", values: open && Object.values(open.ages) }], ["Age", "Open"], Object.entries(open?.ages ?? {}).map(([age, count]) => [age, say(count, open.more)]), open ? `${say(open.count, open.more)} open.` : "");
   place.dataset.drawn = String(Number(place.dataset.drawn ?? 0) + 1);
 }
