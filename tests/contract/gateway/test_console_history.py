@@ -10,11 +10,16 @@ from typing import Any
 
 import aiohttp
 import pytest
+from cavra_evidence.draft import Actor
+from cavra_evidence.ids import new_id
 from cavra_gateway.console import history_back
+from cavra_gateway.records import full
+from cavra_verify.kinds import BY_NOUN
 
 from tests.support.fake_services import FakeServices
 from tests.support.samples import draft, sample
 
+R = "/runtime/go-pilot/rollback-drill-notifications"
 NOUNS = {"notification_ack": "delivery", "retry_ack": "retry", "closure": "recovery"}
 
 
@@ -140,3 +145,44 @@ async def test_a_cursor_that_is_none_of_ours_is_refused(
 ) -> None:
     async with reader.http.get("/console/history/previous", params={"cursor": cursor}) as answer:
         assert (answer.status, "invalid_page_token" in await answer.text()) == (400, True)
+
+
+FILTERS = (
+    "schedule_id provider metadata_kind acknowledgement_state connector_delivery_source delivery_success alert_level audit_id"
+    " delivery_id cadence trace run_id execution_id execution_status retry_plan_id approval_plan_id playbook_id closure_state actor"
+    " since until"
+).split()
+"""Those of the contract (E20), less what pages through an answer."""
+
+
+async def test_the_form_has_every_filter_of_the_contract_and_asks_for_what_the_api_answers(
+    fakes: FakeServices, reader: Reader
+) -> None:
+    trace = new_id("gordackdelivery")
+    for noun, kind in BY_NOUN.items():
+        if kind.log and not kind.internal:
+            await fakes.write(kind.log, draft(sample(noun), trace_ids=(trace,) * (noun == "retry_ack")))
+    others = [sample("retry_ack", provider="splunk", acknowledgement_state="deferred") for _ in range(2)]
+    await fakes.write("retry", *(draft(one, actor=Actor("cavra-local", "bob", "bob")) for one in others))
+    _, found, _ = await fakes.request("GET", R, params={"limit": "500"})
+    items = found["items"]
+    asked = {name: next((full(one)[name] for one in items if full(one).get(name)), "") for name in FILTERS}
+    asked |= {
+        "schedule_id": "prod-rollback-drill", "metadata_kind": items[5]["metadata_kind"], "provider": "splunk", "actor": "bob",
+        "acknowledgement_state": "deferred", "delivery_success": "true", "trace": trace,
+        "connector_delivery_source": "go_backend_rollback_drill_acknowledgement_audit",
+        "since": items[9]["created_at"], "until": items[9]["created_at"],
+    }  # fmt: skip
+    for name, value in asked.items():
+        status, answer, _ = await fakes.request("GET", R, params={name: value, "limit": "500"})
+        expected = [item["session_id"] for item in answer["items"]]
+        assert (status, 0 < len(expected) < len(items)) == (200, True), (name, value, len(expected))
+        async with reader.http.get("/console/history", params={name: value, "limit": "500"}) as page:
+            text = await page.text()
+        assert re.findall(r'data-id="([^"]+)"', text) == expected, name
+        form = text[text.index('<form class="card" method="get"') :].partition("</form>")[0]
+        assert set(re.findall(r'(?:input|select)[^>]* name="([a-z_]+)"', form)) == {*FILTERS, "limit"}
+        field = re.findall(
+            rf'name="{name}"(?: value="([^"]*)"|.*?<option value="([^"]*)" selected>)', form, re.DOTALL
+        )
+        assert [html.unescape(typed or chosen) for typed, chosen in field] == [value]
