@@ -102,14 +102,21 @@ async def test_a_console_comes_back_by_itself_after_its_gateway_restarted_and_sh
     house.errors.clear()
 
 
-async def test_a_session_that_ended_is_said_so_in_place(house: House) -> None:
-    axel = await house.person("axel")
+async def test_a_session_that_ended_is_said_so_in_place_and_takes_nothing_away(house: House) -> None:
+    olga, axel = await house.person("olga"), await house.person("axel")
     await house.open(axel, "/trace")
     await live(axel)
+    await axel.get_by_label("Any record's id").fill("half an i")
     other = await axel.context.new_page()
     await house.open(other, "/trace")
     await other.get_by_role("button", name="Sign out").click()
     await other.get_by_role("heading", name="Sign in").wait_for()
-    async with axel.expect_navigation():
-        await axel.reload(wait_until="commit")
+    await failed_delivery(house, olga)
+    again = axel.get_by_role("status").get_by_role("link", name="Session ended: sign in")
+    await expect(again).to_be_visible()
+    await expect(axel.get_by_label("Any record's id")).to_have_value("half an i")
+    await again.click()
     await axel.get_by_role("heading", name="Sign in").wait_for()
+    await axel.get_by_label("Access token").fill(house.token("axel"))
+    await axel.get_by_role("button", name="Sign in").click()
+    await axel.wait_for_url(f"{house.url}/console/trace")

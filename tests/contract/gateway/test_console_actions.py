@@ -187,6 +187,44 @@ async def test_beside_a_digest_stands_what_would_be_sent_where_until_when_and_wh
             assert f'data-record="{record}"' in await page(http, html.unescape(link))
 
 
+@pytest.mark.parametrize(
+    ("path", "command", "done"),
+    [("/ack-retry", "AcknowledgeRetry", "acknowledged"), ("/approve-retry", "DecideApproval", "approved")],
+)
+async def test_of_a_batch_what_was_refused_is_told_beside_what_was_done(
+    world: World, path: str, command: str, done: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.waiting()
+    script = world.fakes.script
+    step = "acknowledge" if path == "/ack-retry" else "decide"
+    script.answers["ListWork"].items.append(item(step, provider="splunk"))
+    refusing = "splunk"
+
+    def ask(rpc: str, request: Any) -> None:
+        if rpc == command and request.provider == refusing:
+            raise Refused("item_closed", "somebody denied it")
+
+    monkeypatch.setattr(script, "ask", ask)
+    async with visiting(world.fakes.url, world.fakes.installation, "bea", "operator", "approver") as http:
+
+        async def sent() -> tuple[int, str]:
+            shown = await page(http, path)
+            items = re.findall(r'<input type="checkbox" name="item" [^>]*value="([^"]*)"', shown)
+            chosen = [next(one for one in items if name in one) for name in (" webhook", "splunk")]
+            form = [*filled(shown), *(("item", one) for one in chosen)]
+            async with http.post(f"/console{path}", data=form) as answer:
+                return answer.status, words((await answer.text()).partition("<main")[2])
+
+        status, told = await sent()
+        assert (status, f"1 {done}, 1 refused" in told) == (200, True), told
+        assert "splunk: The item has ended somebody denied it" in told
+        assert told.count("Open its trace") == 1, "what was done has its record"
+        refusing = "webhook"
+        status, told = await sent()
+        assert (status, "The item has ended item_closed somebody denied it" in told) == (409, True), told
+        assert "on each that is chosen" in told, "nothing was done: the form is there to be sent again"
+
+
 async def test_what_delivering_an_audit_does_is_said_before_it_is_done(world: World) -> None:
     world.waiting()
     routes = [
