@@ -44,6 +44,14 @@ async def test_a_connector_is_judged_by_its_own_part_of_a_delivery(fakes: FakeSe
     assert await row(fakes) == ("09:33", "09:34")
 
 
+async def test_a_connector_that_is_not_ready_says_what_it_lacks(fakes: FakeServices) -> None:
+    async with visiting(fakes.url, fakes.installation, "axel", "auditor") as axel:
+        shown = await page(axel, "/dashboard")
+    ready = shown.partition('data-label="Ready">')[2].partition("</td>")[0]
+    assert words(ready) == "connector config not configured WEBHOOK_URL"
+    assert "not a mapping" in words(shown.partition('id="file-problem"')[2].partition("</section>")[0])
+
+
 async def test_what_was_not_looked_into_is_said_to_be_possible(
     fakes: FakeServices, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -221,8 +221,9 @@ async def _recoveries(session: Session, now: datetime) -> Json | None:
     }
 
 
-async def read_connectors(session: Session) -> list[Json] | None:
-    """The connectors as they are: ready or why not, circuit, last success and last failure. None when delivery is down."""
+async def read_connectors(session: Session) -> Json | None:
+    """`list`: the connectors as they are: ready or why not, circuit, last success and last failure; `file_problem`: why their file is of
+    no use as it is now, if it is not. None when delivery is down."""
     answer = await session.read(
         session.services.delivery.ListConnectors, delivery_pb2.ListConnectorsRequest()
     )
@@ -230,7 +231,10 @@ async def read_connectors(session: Session) -> list[Json] | None:
         return None
     shown = list(answer.connectors)[:_MOST_CONNECTORS]
     latest = await asyncio.gather(*(latest_of(session, one.name) for one in shown))
-    return [
-        {"connector": one, "success": success, "failure": failure}
-        for one, (success, failure) in zip(shown, latest, strict=True)
-    ]
+    return {
+        "file_problem": answer.file_problem,
+        "list": [
+            {"connector": one, "success": success, "failure": failure}
+            for one, (success, failure) in zip(shown, latest, strict=True)
+        ],
+    }
