@@ -10,7 +10,7 @@ from cavra_service import sealing
 from cavra_service.sealing import handover
 from playwright.async_api import expect
 
-from tests.browser.house import House, chromium, chromium_or_skip, press
+from tests.browser.house import House, chromium, chromium_or_skip, press, sound
 from tests.support.provider import Provider, trusting
 from tests.support.receiver import Receiver
 
@@ -37,6 +37,7 @@ async def test_a_link_never_changes_who_is_signed_in_without_being_asked(house: 
     await house.open(olga, "/deliver-audit")
     await olga.goto(f"{house.url}/console/#handover={link}")
     await expect(olga.get_by_text("You are signed in as olga")).to_be_visible()
+    assert await sound(olga) == []
     await olga.get_by_role("button", name="Sign in by the link instead").click()
     await expect(olga.get_by_role("group", name="Signed in")).to_contain_text("anna")
 

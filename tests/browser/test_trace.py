@@ -156,6 +156,7 @@ async def test_what_is_missing_changed_or_down_is_seen_in_the_picture(archive: A
     await expect(axel.get_by_text("A cause is missing.")).to_be_visible()
     await expect(axel.get_by_text("A cause was changed.")).to_be_visible()
     await expect(axel.locator(".arrow.broken")).to_have_attribute("data-source", plan.id)
+    assert await sound(axel) == []
     await live(axel)
     await archive.fakes.stop("retry")
     await axel.get_by_text("The retry service is down.").wait_for()

@@ -5,12 +5,9 @@ import re
 from collections.abc import AsyncIterator
 from typing import Any
 
-import aiohttp
 import pytest
 import pytest_asyncio
 from cavra.delivery.v1 import delivery_pb2
-from cavra.recovery.v1 import recovery_pb2
-from cavra.retry.v1 import retry_pb2
 from cavra_evidence.ids import new_id
 from cavra_evidence.times import text
 from cavra_service.errors import Refused
@@ -20,10 +17,10 @@ from tests.support.console import page, visiting, words
 from tests.support.deliveries import delivery
 from tests.support.fake_services import NOW, FakeServices
 from tests.support.samples import draft, sample
+from tests.support.waiting import EXECUTION, item, waiting
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-EXECUTION = "gordackretryexec-019a8f3c2b7e0001a1b2c3d4e5f6"
 ACTIONS = {
     "/deliver-audit": ("Deliver Audit", "operator", "DeliverAudit"),
     "/plan-audit-retry": ("Plan Audit Retry", "operator", "PlanRetries"),
@@ -41,59 +38,16 @@ WRITTEN = {"schedule_id": "drill-1", "lookback_hours": "48", "outcome": "deliver
 ROLES = ("operator", "approver", "auditor")
 
 
-def item(step: str, **more: Any) -> retry_pb2.WorkItem:
-    """An open failure that waits for a step."""
-    found = retry_pb2.WorkItem(
-        delivery_id=new_id("gordackdelivery"),
-        audit_id=new_id("gordackaudit"),
-        provider="webhook",
-        failure_count=1,
-        attempt_number=2,
-        first_failed_at=timestamp(NOW),
-        latest_failed_at=timestamp(NOW),
-        step=f"WORK_STEP_{step.upper()}",
-        retry_plan_id=new_id("gordackretry"),
-        action="retry",
-    )
-    if step in ("decide", "execute"):
-        found.item_digest, found.required_approvals, found.approval_plan_id = (
-            "d" * 64,
-            1,
-            new_id("gordackretryapproval"),
-        )
-        found.expires_at.FromDatetime(NOW)
-    for name, value in more.items():
-        setattr(found, name, value)
-    return found
-
-
 class World:
     """Services in which something waits for each of the forms."""
 
     def __init__(self, fakes: FakeServices) -> None:
         self.fakes = fakes
-        self.people: dict[str, aiohttp.ClientSession] = {}
         self.playbook = ""
 
     def waiting(self) -> None:
         """Let it wait, as it did at first."""
-        steps = ("plan", "acknowledge", "plan_approval", "decide", "execute")
-        items = [*(item(step) for step in steps), item("resolve", execution_id=EXECUTION)]
-        recovery = recovery_pb2.Recovery(
-            playbook_id=self.playbook,
-            provider="webhook",
-            state="open",
-            last_failure_at=timestamp(NOW),
-            next_states=["deferred", "escalated", "mitigated", "resolved"],
-        )
-        policy = retry_pb2.ApprovalPolicy(required_approvals=1, expires_in_minutes=240)
-        self.fakes.script.answers = {
-            "ListWork": retry_pb2.ListWorkResponse(
-                items=items, total=len(items), policy=policy, attempt_ceiling=5
-            ),
-            "ListRecoveries": recovery_pb2.ListRecoveriesResponse(recoveries=[recovery]),
-            "ListRoutes": delivery_pb2.ListRoutesResponse(),
-        }
+        self.fakes.script.answers = waiting(self.playbook)
 
     def path(self, path: str) -> str:
         """Where a form is, with what it is about."""
