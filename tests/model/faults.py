@@ -8,6 +8,12 @@ from tests.model.machine import EITHER, MOODS, PEOPLE, Held, Machine, gone, sett
 from tests.model.reference import CEILING, Failure, expect
 
 LATE: Final = ("retry.before_claim", "retry.claimed", "retry.permitted", "retry.answered", "retry.executed")
+SETTLING: Final = (
+    "delivery.settle.before_fence",
+    "delivery.settle.fenced",
+    "retry.reconcile.answered",
+    "retry.reconcile.executed",
+)
 STEPS: Final = ("before_attempt", "attempted", "answered", "recorded")
 
 
@@ -66,6 +72,7 @@ class Faults(Machine):
     @step(
         1,
         when=lambda self: len(self.model.failures) < 3 and (not self.model.down) and (not self.held),
+        each="step",
         who=PEOPLE,
         provider=PROVIDERS,
         step=STEPS,
@@ -84,7 +91,8 @@ class Faults(Machine):
 
     @step(
         2,
-        when=lambda self: not self.model.down and self.executors(),
+        sends=True,
+        each="point",
         who=PEOPLE,
         at=EITHER,
         point=LATE,
@@ -107,7 +115,29 @@ class Faults(Machine):
 
     @step(
         2,
-        when=lambda self: not self.model.down and (not self.held) and self.executors(),
+        when=lambda self: not self.held and not self.pending,
+        sends=True,
+        each="point",
+        who=PEOPLE,
+        at=EITHER,
+        point=SETTLING,
+    )
+    def crash_again_while_settling(self, who: str, at: int, point: str) -> None:
+        """A run that crashed is settled by who starts next, and that is cut short, too."""
+        who, _ = self.would_send(who)
+        self.do(self.struck("retry.claimed", Run(who, at, True, CEILING, True, 1, "failed")))
+        self.pending[self.claim(who)] = "skipped"
+        self.do(self.house.restart_retry_until(at, point))
+        if point.startswith("delivery"):
+            self.lose_delivery()
+        self.restart_retry(at=at)
+        self.learn(exact=False)
+
+    @step(
+        2,
+        when=lambda self: not self.held,
+        sends=True,
+        each="step",
         who=PEOPLE,
         at=EITHER,
         step=STEPS,
@@ -132,7 +162,8 @@ class Faults(Machine):
 
     @step(
         2,
-        when=lambda self: not self.model.down and (not self.held) and self.executors(),
+        when=lambda self: not self.held,
+        sends=True,
         who=PEOPLE,
         at=EITHER,
     )

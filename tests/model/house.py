@@ -38,6 +38,7 @@ PROVIDERS: Final = ("desk", "hook")
 _PATIENCE: Final = 20.0
 """Seconds in which everything that is waited for has long happened."""
 _MODULES: Final = (
+    cavra_delivery.retries,
     cavra_delivery.sends,
     cavra_delivery.rpc.failures,
     cavra_retry.execution,
@@ -208,6 +209,12 @@ class House:
         """End a retry service without another write, and start it again."""
         await _crash(self.retries[at])
         self.retries[at] = await self._start_retry(at)
+
+    async def restart_retry_until(self, at: int, point: str) -> None:
+        """As `restart_retry`; what it begins at its start comes as far as the point."""
+        strike = self.strike(point)
+        await self.restart_retry(at)
+        await asyncio.wait_for(strike.reached.wait(), _PATIENCE)
 
     async def call(self, running: Running, method: str, request: Any, who: str, role: str) -> Any:
         """One call as somebody."""

@@ -2,13 +2,14 @@
 
 import asyncio
 import tempfile
+from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import wraps
 from itertools import permutations
 from random import Random
-from typing import Any, Final, TypeVar
+from typing import Any, ClassVar, Final, TypeVar
 
 from cavra_verify.kinds import BY_NOUN
 from hypothesis import strategies as st
@@ -24,6 +25,9 @@ PEOPLE: Final = ("ada", "bea", "cal", "dan", "eve", "fay", "gil")
 MOODS: Final = ("delivered", "failed", "failed", "unknown", "unknown")
 """What the receiver makes of a request: takes it, refuses it, or reads it and hangs up."""
 EITHER: Final = (0, 1)
+_MISSING: Final = 8
+_OFTEN: Final = 2
+"""How much likelier a step is of which some kind was not taken so often yet."""
 
 
 @dataclass
@@ -46,15 +50,27 @@ class Step:
     when: Callable[[Any], Any]
     choices: dict[str, Sequence[Any]]
     """What each parameter may be."""
+    each: str
+    """The parameter of which every value is a kind of step of its own; empty for none."""
+    sends: bool
+    """Whether it takes a retry that is approved and can be sent."""
+
+    def kinds(self, name: str) -> dict[Any, str]:
+        """Value of that parameter -> the kind's name."""
+        return {value: f"{name} {value}" for value in self.choices[self.each]} if self.each else {None: name}
 
 
 def step(
-    weight: int, when: Callable[[Any], Any] = lambda _: True, **choices: Sequence[Any]
+    weight: int,
+    when: Callable[[Any], Any] = lambda _: True,
+    each: str = "",
+    sends: bool = False,
+    **choices: Sequence[Any],
 ) -> Callable[[Callable[..., None]], Any]:
     """Let a method be a step of the stories, so often, when this holds, with any of these values."""
 
     def marked(function: Any) -> Any:
-        function.step = Step(weight, when, choices)
+        function.step = Step(weight, when, choices, each, sends)
         return function
 
     return marked
@@ -76,6 +92,9 @@ def telling(function: Callable[..., None]) -> Callable[..., None]:
 
 class Machine(RuleBasedStateMachine):
     """Services and model, without the rules."""
+
+    taken: ClassVar[Counter[str]] = Counter()
+    """Kinds of steps that all stories have come to."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -101,13 +120,39 @@ class Machine(RuleBasedStateMachine):
     def go_on(self, chance: int) -> None:
         """One step. It is chosen by a single number, because after a race the same numbers may lead elsewhere."""
         self.chance = Random(f"{chance} {len(self.story)}")
-        kinds = reversed(type(self).__mro__)
-        named = {name: one.step for kind in kinds for name, one in vars(kind).items() if hasattr(one, "step")}
-        able = {name: one for name, one in named.items() if one.when(self)}
-        (name,) = self.chance.choices(list(able), [one.weight for one in able.values()])
-        drawn = {key: self.chance.choice(values) for key, values in able[name].choices.items()}
+        able = {
+            name: one
+            for name, one in self.steps().items()
+            if one.when(self) and (not one.sends or self.may_send())
+        }
+        (name,) = self.chance.choices(list(able), [self._weight(*one) for one in able.items()])
+        chosen = able[name]
+        drawn = {key: self.chance.choice(values) for key, values in chosen.choices.items()}
+        kinds = chosen.kinds(name)
+        if chosen.each:
+            drawn[chosen.each] = min(kinds, key=lambda value: self.taken[kinds[value]])
         self.story.append(f"  {name}({', '.join(f'{key}={value!r}' for key, value in drawn.items())})")
+        if chosen.sends and not self.executors():
+            self.get_ready()
+            if not self.executors():
+                return
         getattr(self, name)(**drawn)
+        self.taken[kinds[drawn.get(chosen.each)]] += 1
+
+    @classmethod
+    def steps(cls) -> dict[str, Step]:
+        """All that may happen, by name."""
+        return {
+            name: one.step
+            for kind in reversed(cls.__mro__)
+            for name, one in vars(kind).items()
+            if hasattr(one, "step")
+        }
+
+    def _weight(self, name: str, step: Step) -> int:
+        """What has not happened yet is worth more: the profile is small, and some things are seldom possible."""
+        missing = any(self.taken[kind] < _OFTEN for kind in step.kinds(name).values())
+        return step.weight * (_MISSING if missing else 1)
 
     def teardown(self) -> None:
         """Stop everything."""
@@ -179,6 +224,20 @@ class Machine(RuleBasedStateMachine):
             reached.cancel()
             raise Differs(f"{command} did not come to {point}: {task}")
         return task
+
+    def may_send(self) -> bool:
+        """Whether a retry of some failure could be sent, once it is approved."""
+        return not self.model.down and any(
+            one.state == "open"
+            and not one.in_flight
+            and one.failures < CEILING
+            and self.model.destinations[key[2]]
+            for key, one in self.model.failures.items()
+        )
+
+    def get_ready(self) -> None:
+        """Have something approved."""
+        raise NotImplementedError
 
     def executors(self) -> dict[str, Key]:
         """Who could run one retry that is sent now, and the failure that would be."""

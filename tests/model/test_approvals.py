@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import initialize
+from hypothesis.stateful import initialize, run_state_machine_as_test
 
 from tests.model.commands import (
     Acknowledge,
@@ -151,7 +151,7 @@ class Approvals(Faults):
 
     @step(
         3,
-        when=lambda self: not self.model.down and self.executors(),
+        sends=True,
         who=PEOPLE,
         at=EITHER,
         cap=(1, 2, 3),
@@ -190,7 +190,7 @@ class Approvals(Faults):
         self.command(Resolve(executor, at, execution_id, outcome))
         self.command(Resolve(who, at, execution_id, outcome))
 
-    @step(2, when=lambda self: not self.model.down and self.executors(), at=EITHER, early=(0, 1))
+    @step(2, sends=True, at=EITHER, early=(0, 1))
     def run_at_the_end(self, at: int, early: int) -> None:
         """Who could have run an approval comes in its last minute, or when it has just ended."""
         who, key = next(iter(self.executors().items()))
@@ -218,9 +218,15 @@ class Approvals(Faults):
                 if item and item.at(self.model.now) == "open":
                     self.command(Decide(who, at, plan_id, key, "approved", item.digest))
 
+    def get_ready(self) -> None:
+        """See Machine."""
+        shift = self.chance.choice(WHICH)
+        self.review_all(0, shift)
+        self.approve_all(0, shift + 3)
+
     @step(
         4,
-        when=lambda self: not self.model.down and self.executors(),
+        sends=True,
         mood=("delivered", "failed"),
         cap=(1, 2, 3),
     )
@@ -324,8 +330,7 @@ def rotated(shift: int) -> list[str]:
     return [PEOPLE[(at + shift) % len(PEOPLE)] for at in range(len(PEOPLE))]
 
 
-TestApprovals = Approvals.TestCase
-TestApprovals.settings = settings(
+PROFILE: Final = settings(
     max_examples=_EXAMPLES or 8,
     stateful_step_count=_STEPS,
     derandomize=not _EXAMPLES,
@@ -334,3 +339,10 @@ TestApprovals.settings = settings(
     suppress_health_check=list(HealthCheck),
     phases=(Phase.generate,),
 )
+
+
+def test_the_services_do_what_the_model_says_whatever_happens() -> None:
+    Approvals.taken.clear()
+    run_state_machine_as_test(Approvals, settings=PROFILE)
+    kinds = {kind for name, one in Approvals.steps().items() for kind in one.kinds(name).values()}
+    assert _EXAMPLES or kinds <= Approvals.taken.keys(), "some things happened in no story"
