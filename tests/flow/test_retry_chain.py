@@ -10,14 +10,16 @@ from typing import Any
 
 import pytest
 from cavra.retry.v1 import retry_pb2 as pb
+from cavra_delivery.rpc.failures import Failures
 from cavra_retry.background import TASK
+from cavra_service.identity import caller
 from cavra_verify.kinds import BY_NOUN
 from cavra_verify.permits import Permit
 
 from tests.support.chain import IMMEDIATE, Chain, execution, reasons
 from tests.support.installation import Installation
 from tests.support.receiver import Receiver
-from tests.support.retry_desk import envelope
+from tests.support.retry_desk import EXECUTOR, envelope
 
 
 @pytest.fixture
@@ -92,6 +94,49 @@ async def test_the_worker_sends_what_is_approved_once_it_is_due_without_anybody_
     size = (await chain.counters())["size"]
     await worker(5)
     assert ((await chain.counters())["size"], len(receiver.received)) == (size, 2)
+
+
+@pytest.fixture
+def heard(monkeypatch: pytest.MonkeyPatch) -> dict[str, set[tuple[str, str]]]:
+    """RPC of delivery -> (who calls, for whom), as its gate has let them in."""
+    found: dict[str, set[tuple[str, str]]] = {}
+
+    def listening(method: str) -> Callable[..., Any]:
+        serve = getattr(Failures, method)
+
+        def listen(self: Failures, request: Any, context: Any) -> Any:
+            person = caller().on_behalf_of
+            found.setdefault(method, set()).add((caller().actor.sub, person.sub if person else ""))
+            return serve(self, request, context)
+
+        return listen
+
+    for method in ("DescribeRetries", "SendRetries"):
+        monkeypatch.setattr(Failures, method, listening(method))
+    return found
+
+
+async def test_delivery_is_told_for_whom_retry_asks_and_sends(
+    heard: dict[str, set[tuple[str, str]]], chain: Chain, receiver: Receiver
+) -> None:
+    await chain.deliver()
+    await chain.approved()
+    receiver.status = 200
+    heard.clear()
+    assert execution(await chain.live())["executed_by"] == EXECUTOR
+    erin = {("service:retry", EXECUTOR)}
+    assert heard == {"DescribeRetries": erin, "SendRetries": erin}
+
+
+async def test_what_the_worker_sends_it_sends_for_nobody(
+    heard: dict[str, set[tuple[str, str]]], chain: Chain, worker: Callable[[int], Any], receiver: Receiver
+) -> None:
+    await chain.deliver()
+    await chain.approved()
+    receiver.status = 200
+    chain.ahead = timedelta(minutes=16)
+    await chain.next_execution()
+    assert heard["SendRetries"] == {("service:retry", "")}
 
 
 async def test_without_the_setting_nothing_is_sent_by_itself(chain: Chain) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterator
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -10,9 +11,13 @@ import orjson
 import pytest
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message_factory import GetMessageClass
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
 from tests.flow.processes.conftest import Quartet
+from tests.flow.processes.running import SERVICES
+from tests.support.installation import Installation
 from tests.support.receiver import Receiver
 
 NOW = {"allow_immediate_retry": True}
@@ -126,3 +131,19 @@ async def test_without_a_token_reflection_opens_nothing_else(served: dict[str, R
     with pytest.raises(grpc.RpcError) as refused:
         await served["retry"].call("nobody", "cavra.retry.v1.RetryService", "PlanRetries")
     assert refused.value.code() is grpc.StatusCode.UNAUTHENTICATED
+
+
+@pytest.mark.parametrize("service", SERVICES)
+async def test_a_service_that_is_told_not_to_reflect_tells_nobody_what_it_serves(
+    tmp_path: Path, service: str
+) -> None:
+    installation = Installation(tmp_path / "data", reflection=False)
+    async with installation.running(service) as address, installation.channel(address) as channel:
+        health: Any = health_pb2_grpc.HealthStub(channel)
+        answer = await health.Check(health_pb2.HealthCheckRequest(), timeout=10)
+        assert answer.status == health_pb2.HealthCheckResponse.SERVING
+        stub: Any = reflection_pb2_grpc.ServerReflectionStub(channel)  # type: ignore[arg-type]
+        asked = [reflection_pb2.ServerReflectionRequest(list_services="")]
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            _ = [one async for one in stub.ServerReflectionInfo(iter(asked), timeout=10)]
+        assert refused.value.code() is grpc.StatusCode.UNIMPLEMENTED

@@ -62,11 +62,12 @@ async def serving(
     idempotency: Keys | None = None,
     credentials: grpc.ServerCredentials | None = None,
     open_to_all: frozenset[str] = frozenset(),
+    reflects: bool = True,
 ) -> AsyncIterator[str]:
     """Serve at `address` ("host:port", port 0 takes a free one) and give the address in use; drain on leaving.
 
     Without `idempotency` no idempotency key is looked at; without `credentials` (`tls.server_credentials`) nothing is encrypted.
-    RPCs in `open_to_all` take no token.
+    RPCs in `open_to_all` take no token. `reflects`: whether reflection is served, which takes none either.
     """
     gate = _Gate(verifier, idempotency, credentials is not None, open_to_all)
     server = grpc.aio.server(interceptors=[gate], options=OPTIONS)
@@ -75,7 +76,8 @@ async def serving(
     names = [servicer.name for servicer in servicers]
     status = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(status, server)
-    reflection.enable_server_reflection([*names, health.SERVICE_NAME, reflection.SERVICE_NAME], server)
+    if reflects:
+        reflection.enable_server_reflection([*names, health.SERVICE_NAME, reflection.SERVICE_NAME], server)
     port = server.add_secure_port(address, credentials) if credentials else server.add_insecure_port(address)
     await server.start()
     for name in ["", *names]:

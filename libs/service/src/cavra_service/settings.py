@@ -86,6 +86,8 @@ class Settings(BaseSettings):
     """Where each service keeps its log's last checkpoint, outside its store; unset means beside its key in identity_dir."""
     public_log: bool = False
     """Whether checkpoints and tiles of hashes may be read without a token. Records never may."""
+    reflection: bool = True
+    """Whether gRPC tools may ask without a token what is served: names and messages, as the contracts that everybody has say them."""
     heartbeat_seconds: float = Field(3600.0, ge=1, le=3600)
     """How often at least each log tells what is open, changed or not."""
     heartbeat_change_seconds: float = Field(30.0, ge=0.05)

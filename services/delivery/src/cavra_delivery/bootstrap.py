@@ -62,6 +62,7 @@ async def start(settings: Settings) -> AsyncIterator[str]:
                 Keys(store, utc_now),
                 server_credentials(own),
                 PUBLIC_LOG if own.public_log else frozenset(),
+                own.reflection,
             )
         )
 

@@ -52,6 +52,7 @@ async def _start(settings: Settings) -> AsyncIterator[str]:
                 keys_sent,
                 server_credentials(settings),
                 PUBLIC_LOG if settings.public_log else frozenset(),
+                settings.reflection,
             ) as served:
                 yield served
     finally:

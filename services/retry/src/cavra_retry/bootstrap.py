@@ -62,7 +62,14 @@ async def start(settings: Settings, clock: Callable[[], datetime] = utc_now) -> 
         open_to_all = PUBLIC_LOG if own.public_log else frozenset()
         async with (
             serving(
-                servicers, verifier, address, own.drain_seconds, sent_keys, credentials, open_to_all
+                servicers,
+                verifier,
+                address,
+                own.drain_seconds,
+                sent_keys,
+                credentials,
+                open_to_all,
+                own.reflection,
             ) as bound,
             working(parts),
         ):
