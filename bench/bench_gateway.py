@@ -5,7 +5,6 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import aiohttp
 import uvloop
@@ -13,11 +12,10 @@ from cavra_evidence.ids import new_id
 from cavra_service.runtime import open_store
 from cavra_service.settings import Settings
 from cavra_service.store.protocol import Commit
-from cavra_verify.kinds import KINDS
 
+from bench.filling import SHARES, another, templates
 from bench.processes import SERVICES, Processes, running
 from bench.row import Row, median
-from tests.support.records import draft
 
 SMALL, LARGE = 1_000, 100_000
 REQUESTS = 300
@@ -27,7 +25,6 @@ PAGES = {
     "first history page": f"{ROOT}?limit=50",
     "history of one provider": f"{ROOT}?provider=splunk&limit=50",
 }
-_LOGS = {"delivery": 0.4, "retry": 0.4, "recovery": 0.2}
 
 
 def rows() -> Iterator[Row]:
@@ -83,20 +80,12 @@ async def _fill(settings: Settings, count: int) -> None:
     """Append `count` records over the three logs, past the services: what they count and index is the same."""
     values = random.Random(count)
     traces = [new_id("gordackdelivery") for _ in range(500)]
-    for log, share in _LOGS.items():
-        kinds = [kind for kind in KINDS if kind.log == log]
+    for log, share in SHARES.items():
+        made = templates(log)
         store = await open_store(settings, log)
         left = int(count * share)
         while left > 0:
-            drafts = []
-            for _ in range(min(200, left)):
-                kind = values.choice(kinds)
-                fields: dict[str, Any] = (
-                    {"provider": values.choice(["webhook", "jira", "splunk"])}
-                    if "provider" in kind.top
-                    else {}
-                )
-                drafts.append(draft(kind.noun, traces=(values.choice(traces),), **fields))
+            drafts = [another(values.choice(made), values.choice(traces)) for _ in range(min(200, left))]
             await store.commit(Commit(drafts))
             left -= len(drafts)
         await store.close()

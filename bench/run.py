@@ -6,7 +6,18 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-BENCHES = ("codec", "store", "log", "rpc", "delivery", "execution", "gateway", "verify", "public_safe")
+BENCHES = (
+    "codec",
+    "store",
+    "log",
+    "rpc",
+    "delivery",
+    "execution",
+    "gateway",
+    "console",
+    "verify",
+    "public_safe",
+)
 
 
 def main(names: list[str]) -> None:
