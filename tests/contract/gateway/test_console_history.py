@@ -12,7 +12,7 @@ import aiohttp
 import pytest
 from cavra_evidence.draft import Actor
 from cavra_evidence.ids import new_id
-from cavra_gateway.console import history_back
+from cavra_gateway.console import history_back, history_export
 from cavra_gateway.records import full
 from cavra_verify.kinds import BY_NOUN
 
@@ -186,3 +186,17 @@ async def test_the_form_has_every_filter_of_the_contract_and_asks_for_what_the_a
             rf'name="{name}"(?: value="([^"]*)"|.*?<option value="([^"]*)" selected>)', form, re.DOTALL
         )
         assert [html.unescape(typed or chosen) for typed, chosen in field] == [value]
+
+
+@pytest.mark.parametrize(("most", "cut"), [(5, True), (6, False)])
+async def test_an_export_that_holds_no_more_than_its_limit_says_so(
+    fakes: FakeServices, reader: Reader, monkeypatch: pytest.MonkeyPatch, most: int, cut: bool
+) -> None:
+    monkeypatch.setattr(history_export, "MOST", most)
+    monkeypatch.setattr(history_export, "_PAGE", 2)
+    await filled(fakes, 2, 2)
+    ids = [one for _, page in await reader.walk("/console/history?limit=500") for one in page]
+    async with reader.http.get("/console/history.json") as answer:
+        found = await answer.json()
+    assert [item["session_id"] for item in found["items"]] == ids[:most]
+    assert (found["truncated"], found["total"]) == (cut, 6)
