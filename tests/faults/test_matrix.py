@@ -3,7 +3,7 @@
 import asyncio
 import re
 from collections.abc import AsyncIterator, Iterator
-from contextlib import closing, suppress
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 
@@ -16,39 +16,25 @@ from cavra_service.faults import POINTS
 from cavra_verify.kinds import BY_NOUN
 
 from tests.faults.nursery import WarmHome
+from tests.faults.steps import (
+    ACTION,
+    ALERTED,
+    ARRIVALS,
+    DEATHS,
+    FIRST,
+    MACHINE,
+    RECONCILED,
+    RECOVERED,
+    RESOLVED,
+    STRUCK,
+    ends,
+    held_at,
+    other,
+    owner,
+    struck,
+)
 from tests.faults.world import PATIENCE, Case, World
 from tests.support.receiver import Receiver
-
-STRUCK = {
-    "retry.before_claim": "",
-    "retry.claimed": "skipped",
-    "retry.permitted": "skipped",
-    "retry.answered": "delivered",
-    "retry.executed": "delivered",
-    "delivery.retry.before_attempt": "skipped",
-    "delivery.retry.attempted": "unknown",
-    "delivery.retry.answered": "unknown",
-    "delivery.retry.recorded": "delivered",
-}
-"""Step -> what becomes of the execution whose service dies there; nothing before the claim."""
-RETRY = [point for point in STRUCK if point.startswith("retry")]
-DELIVERY = [point for point in STRUCK if point.startswith("delivery")]
-MACHINE = [*RETRY, *DELIVERY]
-FIRST = [point.replace("retry", "first") for point in DELIVERY]
-RESOLVED = ["retry.resolved", "delivery.resolved"]
-RECONCILED = [
-    "delivery.settle.before_fence",
-    "delivery.settle.fenced",
-    "retry.reconcile.answered",
-    "retry.reconcile.executed",
-]
-RECOVERED = "delivery.settle.recovered"
-ACTION = {"its own": "kill", "its peer's": "hold", "both": "hold", "none": "fail"}
-DEATHS = list(ACTION)
-"""Whose process dies at a step; where none does, what was under way there ends alone."""
-ALERTED = ["retry.alert_planned", "retry.alert_answered"]
-ARRIVALS = 4
-"""Requests that the receiver gets of two deliveries, each refused and then retried."""
 
 
 @pytest.fixture(scope="module")
@@ -67,48 +53,6 @@ async def case(world: World, request: pytest.FixtureRequest) -> AsyncIterator[Ca
         yield Case(world, receiver)
         if request.session.testsfailed > failed:
             world.mend()
-
-
-def owner(point: str) -> str:
-    """The service that comes to this step."""
-    return point.partition(".")[0]
-
-
-def other(point: str) -> str:
-    return "delivery" if owner(point) == "retry" else "retry"
-
-
-async def held_at(case: Case, point: str, failures: int = 2) -> asyncio.Task[object]:
-    """A run that holds at this step."""
-    await case.fail(failures)
-    await case.patiently(case.approve)
-    case.world.order((point, "hold"))
-    running = asyncio.create_task(case.run())
-    await case.world.held(owner(point))
-    return running
-
-
-async def struck(case: Case, point: str, dies: str) -> None:
-    """At this step, which is ordered, these have died, and all are back."""
-    own = owner(point)
-    if dies == "its own":
-        await case.world.ended(own)
-        case.world.start(own)
-    elif dies != "none":
-        await case.world.held(own)
-        if dies == "both":
-            case.world.kill("retry", "delivery")
-            case.world.start("delivery", "retry")
-        else:
-            case.world.kill(other(point))
-            case.world.start(other(point))
-            case.world.release(own)
-
-
-async def ends(running: asyncio.Task[object]) -> None:
-    """The run's caller has an answer, or an error."""
-    with suppress(Refused):
-        await running
 
 
 def test_every_step_of_the_code_is_in_the_matrix() -> None:
