@@ -246,6 +246,8 @@ async def test_every_page_has_the_strict_policy_and_is_kept_nowhere(door: Door, 
         assert part in headers["content-security-policy"]
     assert (headers["x-content-type-options"], headers["referrer-policy"]) == ("nosniff", "same-origin")
     assert headers["cache-control"] == "no-store"
+    assert "gzip" in answer.request_info.headers["accept-encoding"]
+    assert "content-encoding" not in headers, "compressed, its length would tell of the secret in it"
     text = await answer.text()
     assert not re.search(r"<style|<script(?![^>]*src=)|\son[a-z]+=|style=|javascript:", text)
 
