@@ -245,3 +245,21 @@ async def test_a_form_is_about_the_same_until_what_waits_for_it_changes_whatever
         failing = delivery_pb2.SummarizeFailuresResponse.ProviderFailures(provider="webhook", failure_count=2)
         answers["SummarizeFailures"] = delivery_pb2.SummarizeFailuresResponse(providers=[failing])
         assert about(await page(http, where))[0] != digest
+
+
+async def test_what_a_run_takes_follows_what_is_approved_and_leads_back_to_its_form_when_that_changes(
+    world: World,
+) -> None:
+    world.waiting()
+    items = world.fakes.script.answers["ListWork"].items
+    async with visiting(world.fakes.url, world.fakes.installation, "olga", "operator") as http:
+        form = [*filled(await page(http, "/execute-retry")), ("max_retry_deliveries", "7")]
+        async with http.post("/console/execute-retry", data=form) as answer:
+            looked = await answer.text()
+        digest, where = about(looked)
+        assert f'<a href="/console{html.escape(where)}" >Show it</a>' in looked
+        form_again = await page(http, where)
+        assert about(form_again)[0] == digest
+        assert 'name="max_retry_deliveries" value="7"' in form_again
+        items[3].step = items[4].step
+        assert about(await page(http, where))[0] != digest
