@@ -231,15 +231,18 @@ async def test_an_outcome_that_is_asked_for_again_and_lost_again_is_recorded_onc
     assert [one["execution_status"] for one in executions] == ["delivered"] * 2
 
 
-async def test_a_service_that_dies_again_while_it_records_what_was_cut_short_records_it_once(
-    case: Case,
+@pytest.mark.parametrize("cut", ["kill", "fail"])
+async def test_a_service_that_dies_while_it_records_what_was_cut_short_records_it_once(
+    case: Case, cut: str
 ) -> None:
+    """At its next start, or without one on its timer."""
     await case.fail()
     await case.patiently(case.approve)
-    case.world.order(("delivery.retry.attempted", "kill"), (RECOVERED, "kill"))
+    case.world.order(("delivery.retry.attempted", cut), (RECOVERED, "kill"))
     running = asyncio.create_task(case.run())
     await case.world.ended("delivery")
-    case.world.start_in_vain("delivery")
+    if cut == "kill":
+        case.world.start_in_vain("delivery")
     case.world.start("delivery")
     await ends(running)
     executions = await case.proves_itself()
