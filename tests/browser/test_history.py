@@ -124,6 +124,8 @@ async def test_what_is_no_filter_is_told_and_markup_in_a_filter_stays_text(house
     await expect(axel.get_by_label("Actor")).to_have_value('"><script>alert(1)</script>')
     await house.open(axel, "/history?limit=0")
     await expect(axel.get_by_text("limit")).to_be_visible()
+    await axel.get_by_role("link", name="Open this page anew").click()
+    await expect(axel.get_by_role("heading", name="History", level=1)).to_be_visible()
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
