@@ -49,6 +49,8 @@ async def test_a_failed_delivery_becomes_a_closed_recovery_by_the_clicks_of_thre
     assert await waits(house, anna) == ["Approvals to decide"]
     await house.open(anna, "/approve-retry")
     digests = await anna.locator("[data-digest]").all_inner_texts()
+    for where in await anna.locator("[data-address]").all_inner_texts():
+        assert f"webhook, {house.receiver.url}, destination" in where
     places = await anna.locator("[data-place]").all_inner_texts()
     assert [place.split()[0] for place in places] == [house.receiver.url] * 2
     package = anna.locator("dd", has=anna.get_by_role("link", name="Open the package")).first

@@ -4,6 +4,7 @@ import asyncio
 import sqlite3
 from collections import Counter
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -417,3 +418,25 @@ async def test_an_alert_is_sent_once_and_counts_for_playbooks_alone(desk: Desk, 
 )
 async def test_an_alert_of_another_shape_is_refused(desk: Desk, changed: dict[str, Any], field: str) -> None:
     assert await desk.refusal("SendAlert", alert(**changed), desk.service) == ("invalid_value", field)
+
+
+async def test_where_a_connector_sends_now_is_told_by_the_fingerprint_that_its_retries_are_bound_to(
+    closed_desk: Desk, receiver: Receiver, tmp_path: Path
+) -> None:
+    kept = {"kind": "archive", "path": str(tmp_path / "secret")}
+    closed_desk.connectors(webhook=webhook(receiver.url + "/secret"), archive=kept, jira={"url": 17})
+    async with closed_desk.open() as desk:
+        claim = await desk.claim(await failed(desk, receiver))
+
+        async def told() -> dict[str, tuple[str, str]]:
+            answer = await desk.call("ListConnectors", pb.ListConnectorsRequest())
+            assert b"secret" not in answer.SerializeToString()
+            return {one.name: (one.address, one.destination_fingerprint) for one in answer.connectors}
+
+        found = await told()
+        assert found["webhook"] == (receiver.url, claim.destination_fingerprint.hex())
+        assert (found["archive"][0], found["jira"]) == ("archive://archive", ("", ""))
+        closed_desk.connectors(webhook=webhook(receiver.url + "/secret-2"))
+        moved = (await told())["webhook"]
+        assert moved[0] == receiver.url
+        assert moved[1] != claim.destination_fingerprint.hex(), "the same host, and not the same place"

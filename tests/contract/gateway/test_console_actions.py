@@ -127,12 +127,20 @@ async def test_beside_a_digest_stands_what_would_be_sent_where_until_when_and_wh
     async with visiting(world.fakes.url, world.fakes.installation, "bea", "operator", "approver") as http:
         shown = (await page(http, path)).partition(f"{one.item_digest}</code>")[2]
         beside = facts(shown.partition("</dl>")[0])
-        assert beside["Sent to"] == f"webhook , destination {'a' * 64}"
+        nowhere = "which does not send there now or cannot say where"
+        assert beside["Sent to"] == f"webhook , {nowhere}, destination {'a' * 64}"
         assert beside["Last sent to"] == "https://siem.example:8443 Open its record"
         assert beside["Body (SHA-256)"] == "b" * 64
         assert "c" * 64 in beside["Package"]
         assert beside["Usable until"] == "2026-11-23 09:30 UTC"
         assert beside["Decisions"] == "deferred anna, 2026-11-23 09:30 UTC"
+        here = delivery_pb2.Connector(
+            name="webhook", address="https://new.example", destination_fingerprint="a" * 64
+        )
+        world.fakes.script.answers["ListConnectors"] = delivery_pb2.ListConnectorsResponse(connectors=[here])
+        shown = (await page(http, path)).partition(f"{one.item_digest}</code>")[2]
+        told = facts(shown.partition("</dl>")[0])["Sent to"]
+        assert told == f"webhook , https://new.example , destination {'a' * 64}"
         for name, record in (
             ("Open its record", last.id),
             ("Open the package", package.id),

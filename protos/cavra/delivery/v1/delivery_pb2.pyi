@@ -530,7 +530,7 @@ class ListConnectorsResponse(_message.Message):
     def __init__(self, connectors: _Optional[_Iterable[_Union[Connector, _Mapping]]] = ..., file_problem: _Optional[str] = ...) -> None: ...
 
 class Connector(_message.Message):
-    __slots__ = ("name", "kind", "category", "enabled", "ready", "reason", "missing_variable", "circuit", "consecutive_failures", "circuit_opened_at", "field", "rule")
+    __slots__ = ("name", "kind", "category", "enabled", "ready", "reason", "missing_variable", "circuit", "consecutive_failures", "circuit_opened_at", "field", "rule", "address", "destination_fingerprint")
     NAME_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
     CATEGORY_FIELD_NUMBER: _ClassVar[int]
@@ -543,6 +543,8 @@ class Connector(_message.Message):
     CIRCUIT_OPENED_AT_FIELD_NUMBER: _ClassVar[int]
     FIELD_FIELD_NUMBER: _ClassVar[int]
     RULE_FIELD_NUMBER: _ClassVar[int]
+    ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    DESTINATION_FINGERPRINT_FIELD_NUMBER: _ClassVar[int]
     name: str
     kind: str
     category: str
@@ -555,7 +557,9 @@ class Connector(_message.Message):
     circuit_opened_at: _timestamp_pb2.Timestamp
     field: str
     rule: str
-    def __init__(self, name: _Optional[str] = ..., kind: _Optional[str] = ..., category: _Optional[str] = ..., enabled: _Optional[bool] = ..., ready: _Optional[bool] = ..., reason: _Optional[str] = ..., missing_variable: _Optional[str] = ..., circuit: _Optional[str] = ..., consecutive_failures: _Optional[int] = ..., circuit_opened_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., field: _Optional[str] = ..., rule: _Optional[str] = ...) -> None: ...
+    address: str
+    destination_fingerprint: str
+    def __init__(self, name: _Optional[str] = ..., kind: _Optional[str] = ..., category: _Optional[str] = ..., enabled: _Optional[bool] = ..., ready: _Optional[bool] = ..., reason: _Optional[str] = ..., missing_variable: _Optional[str] = ..., circuit: _Optional[str] = ..., consecutive_failures: _Optional[int] = ..., circuit_opened_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., field: _Optional[str] = ..., rule: _Optional[str] = ..., address: _Optional[str] = ..., destination_fingerprint: _Optional[str] = ...) -> None: ...
 
 class FailureKey(_message.Message):
     __slots__ = ("delivery_id", "audit_id", "provider")

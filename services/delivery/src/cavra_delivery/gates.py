@@ -68,10 +68,10 @@ class Gates:
         """A connector's circuit, and in which state it is now."""
         circuit = self._gate(provider).circuit
         if circuit.gone:
-            circuit = circuit.at(self._here(provider))
+            circuit = circuit.at(self.here(provider))
         return circuit.state(self._registry.rules(provider).circuit, self._clock()), circuit
 
-    def _here(self, provider: str) -> str:
+    def here(self, provider: str) -> str:
         """Fingerprint of where a connector sends now; empty when it can't."""
         try:
             return fingerprint(self._key, self._registry.find(provider).destination()).hex()

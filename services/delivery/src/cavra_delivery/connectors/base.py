@@ -4,6 +4,7 @@ from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
+from cavra_evidence.guard import kept_url
 from cavra_evidence.log import encoded
 from cavra_evidence.records.delivery import SentRequest
 
@@ -128,6 +129,12 @@ class Destination:
     """Puts a credential into the body, at a vendor that takes it nowhere else: what is rendered, hashed and approved holds none."""
     route: Route = field(default_factory=Route)
     """How requests travel there."""
+
+    @property
+    def address(self) -> str:
+        """Where it is, as records keep it: scheme, host and port."""
+        scheme, host = self.identity["scheme"], self.identity["host"]
+        return f"{scheme}://{host}" if scheme == "archive" else kept_url(self.url)
 
 
 @dataclass(frozen=True, slots=True)

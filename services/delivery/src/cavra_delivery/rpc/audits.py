@@ -140,10 +140,10 @@ class Audits(Topic):
         self, request: pb.ListConnectorsRequest, context: Any
     ) -> pb.ListConnectorsResponse:
         """See the contract."""
-        found = self._registry.all()
+        found, gates = self._registry.all(), self._machine.gates
         return pb.ListConnectorsResponse(
             connectors=[
-                encode.connector(one, *self._machine.gates.circuit(name)) for name, one in found.items()
+                encode.connector(one, *gates.circuit(name), gates.here(name)) for name, one in found.items()
             ],
             file_problem=self._registry.problem,
         )

@@ -142,8 +142,8 @@ def route(one: Route) -> pb.Route:
     )
 
 
-def connector(one: Configured, state: State, circuit: Circuit) -> pb.Connector:
-    """One connector, without any secret."""
+def connector(one: Configured, state: State, circuit: Circuit, here: str) -> pb.Connector:
+    """One connector, without any secret. `here`: fingerprint of where it sends now."""
     lacking = one.problem()
     not_sent = "" if state != "open" else RECEIVER_GONE if circuit.gone else CIRCUIT_OPEN
     reason = NOT_CONFIGURED if lacking else not_sent
@@ -160,6 +160,8 @@ def connector(one: Configured, state: State, circuit: Circuit) -> pb.Connector:
         circuit=state,
         consecutive_failures=circuit.failures,
         circuit_opened_at=timestamp(circuit.opened_at),
+        address="" if lacking else one.usable().destination().address,
+        destination_fingerprint=here,
     )
 
 

@@ -70,6 +70,16 @@ async def connectors(visitor: Visitor) -> list[Any]:
     return list((await session.call(session.services.delivery.ListConnectors, request)).connectors)
 
 
+async def addresses(visitor: Visitor) -> dict[str, str]:
+    """Fingerprint of a destination -> its address, of each that a connector sends to now. Empty while delivery can't say."""
+    session = visitor.session
+    answer = await session.read(
+        session.services.delivery.ListConnectors, delivery_pb2.ListConnectorsRequest()
+    )
+    known = answer.connectors if answer is not None else ()
+    return {one.destination_fingerprint: one.address for one in known if one.address}
+
+
 async def failing(visitor: Visitor, hours: int) -> list[Any]:
     """Failed connector deliveries of the last hours, per provider. Raises Refused."""
     session, since = visitor.session, datetime.now(UTC) - timedelta(hours=hours)

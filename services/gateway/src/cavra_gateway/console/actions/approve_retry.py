@@ -114,6 +114,7 @@ async def _show(
         items=items,
         approved=approved,
         places=await places(visitor.session, items),
+        addresses=await reads.addresses(visitor),
         chosen=chosen,
         one=delivery_id,
         one_provider=provider,

@@ -116,8 +116,15 @@ async def execute_retry(request: Request, visitor: Visiting) -> Response:
     most = body_of(bodies.WorkerRunBody, values).max_retry_deliveries
     work = await reads.work(visitor)
     found = looked(work, form.texts("provider"), most, answer)
-    went = await places(visitor.session, found.taken)
-    return _confirm(request, visitor, form, found, about=reads.facts(work.at("execute")), places=went)
+    return _confirm(
+        request,
+        visitor,
+        form,
+        found,
+        about=reads.facts(work.at("execute")),
+        places=await places(visitor.session, found.taken),
+        addresses=await reads.addresses(visitor),
+    )
 
 
 def _confirm(
@@ -187,6 +194,7 @@ async def _effect(visitor: Visitor, work: reads.Work, form: Form) -> dict[str, A
     return {
         "approved": taken,
         "places": await places(visitor.session, taken),
+        "addresses": await reads.addresses(visitor),
         "providers": sorted({one.provider for one in work.items}),
         "asked": asked,
         "others": len(work.items) - len(approved),
