@@ -180,17 +180,21 @@ async def test_a_fence_and_a_send_that_is_about_to_begin_do_not_pass_each_other(
     assert [one["execution_status"] for one in executions] == ["delivered"] * 2
 
 
-async def test_a_send_that_is_about_to_begin_yields_to_the_fence_of_another_process(case: Case) -> None:
-    running = await held_at(case, "delivery.retry.before_attempt", failures=1)
-    (intent,) = await case.records("retry", "retry_intent")
-    with case.world.sibling(service="delivery") as sibling:
-        (settled,) = await case.settle(intent["execution_id"], at=sibling)
-    assert settled.result.skipped_reason == "fenced"
+async def test_a_second_delivery_process_waits_until_the_first_has_stopped(case: Case) -> None:
+    running = await held_at(case, "delivery.retry.attempted", failures=1)
+    home, first = case.world.home, case.world.processes["delivery"]
+    impatient = home.start("serve", "delivery", "--port", "0", CAVRA_DRAIN_SECONDS="0")
+    assert await asyncio.to_thread(impatient.ended) == 3
+    assert "delivery.sqlite3 is in use" in home.log.read_text()
+    patient = home.start("serve", "delivery", "--port", "0")
     case.world.release("delivery")
     await running
-    assert case.receiver.count_by("cavra-execution-id") == {"": 1}
+    assert await asyncio.to_thread(first.stop) == 0
+    await asyncio.to_thread(patient.ready)
+    patient.kill()
+    case.world.start("delivery")
     (execution,) = await case.proves_itself()
-    assert (execution["execution_status"], execution["skipped"]) == ("skipped", "fenced")
+    assert execution["execution_status"] == "delivered"
 
 
 async def test_a_process_that_starts_leaves_its_sibling_what_that_has_claimed(case: Case) -> None:

@@ -63,14 +63,14 @@ class World:
             raise RuntimeError("it serves")
 
     @contextmanager
-    def sibling(self, *options: str, service: str = "retry", looks_every: str = "0.2") -> Iterator[str]:
-        """A second process on the same store, started with these options, while this is open; gives its address."""
+    def sibling(self, *options: str, looks_every: str = "0.2") -> Iterator[str]:
+        """A second retry process on the same store, started with these options, while this is open; gives its address."""
         known = {f"CAVRA_{one.upper()}_ADDRESS": at for one, at in self.addresses.items()}
         known["CAVRA_RECONCILE_INTERVAL_SECONDS"] = looks_every
-        process = self.home.start("serve", service, "--port", "0", *options, **known)
+        process = self.home.start("serve", "retry", "--port", "0", *options, **known)
         process.ready()
         try:
-            yield process.addresses[service]
+            yield process.addresses["retry"]
         finally:
             process.kill()
 

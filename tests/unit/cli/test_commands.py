@@ -25,6 +25,7 @@ def held(folder: Path) -> dict[str, bytes]:
 
 
 def test_a_token_stands_alone_on_standard_output_and_names_who_it_is_for(tmp_path: Path) -> None:
+    cavra("init", "--data-dir", str(tmp_path))
     result = cavra(
         "token", "create", "--actor", "alice", "--role", "operator", "--role", "auditor",
         "--name", "Alice", "--data-dir", str(tmp_path),
@@ -37,6 +38,7 @@ def test_a_token_stands_alone_on_standard_output_and_names_who_it_is_for(tmp_pat
 
 
 def test_a_link_stands_for_the_token_and_does_not_show_it(tmp_path: Path) -> None:
+    cavra("init", "--data-dir", str(tmp_path))
     result = cavra(
         "token", "create", "--actor", "alice", "--role", "operator", "--link", "http://127.0.0.1:8000/",
         "--data-dir", str(tmp_path),
@@ -58,6 +60,7 @@ def test_only_the_retry_service_has_a_worker() -> None:
 
 
 def test_a_token_of_another_installation_is_refused(tmp_path: Path) -> None:
+    cavra("init", "--data-dir", str(tmp_path / "a"))
     foreign = cavra(
         "token", "create", "--actor", "eve", "--role", "operator", "--data-dir", str(tmp_path / "a")
     )
@@ -86,6 +89,17 @@ def test_a_token_nobody_could_use_is_not_made(tmp_path: Path, arguments: tuple[s
     result = cavra("token", "create", *arguments, "--data-dir", str(tmp_path))
     assert (result.exit_code, result.stdout) == (2, "")
     assert said in result.stderr
+    assert held(tmp_path) == {}
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["token create --actor a --role operator", "audit", "bundle gordackdelivery-1", "connectors list"],
+)
+def test_where_no_installation_is_none_is_made_but_by_init_or_api(tmp_path: Path, command: str) -> None:
+    result = cavra(*command.split(), "--data-dir", str(tmp_path / "none"))
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "run `cavra init`" in result.stderr or "No such file" in result.stderr
     assert held(tmp_path) == {}
 
 

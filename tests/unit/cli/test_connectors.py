@@ -5,6 +5,8 @@ from pathlib import Path
 from cavra_cli.main import app
 from typer.testing import CliRunner
 
+from tests.support.installation import Installation
+
 
 def test_a_check_prints_one_line_for_each_connector_and_fails_when_one_does(tmp_path: Path) -> None:
     path = tmp_path / "connectors.json"
@@ -38,6 +40,7 @@ def test_a_file_that_is_not_there_is_refused() -> None:
 def test_a_list_tells_what_kept_it_from_asking(tmp_path: Path) -> None:
     gone = CliRunner().invoke(app, ["connectors", "list", "--token-file", "gone.token"])
     assert (gone.exit_code, "gone.token: No such file" in gone.stderr) == (2, True)
-    nobody = ["connectors", "list", "--address", "127.0.0.1:1", "--data-dir", str(tmp_path)]
+    folder = str(Installation(tmp_path).settings.data_dir)
+    nobody = ["connectors", "list", "--address", "127.0.0.1:1", "--data-dir", folder]
     down = CliRunner().invoke(app, nobody)
     assert (down.exit_code, down.stderr.startswith("cavra: service_unavailable")) == (1, True)

@@ -109,3 +109,37 @@ def test_verify_takes_what_cavra_verify_takes(settings: Settings, tmp_path: Path
     assert "COULD NOT CHECK" in cavra("verify", *asked).stdout
     verdict = cavra("verify", "--json", *asked)
     assert (verdict.exit_code, json.loads(verdict.stdout)["status"]) == (2, "unchecked")
+
+
+@pytest.mark.parametrize("held", [b"", b"a b\nc\n", b"\xdb\x00", b"x" * 20_000])
+@pytest.mark.parametrize("command", ["audit", "bundle gordackdelivery-1", "connectors list"])
+def test_a_file_that_holds_no_token_is_told_and_not_sent(
+    settings: Settings, tmp_path: Path, command: str, held: bytes
+) -> None:
+    (tmp_path / "my.token").write_bytes(held)
+    asked = ("--token-file", str(tmp_path / "my.token"), "--data-dir", str(settings.data_dir))
+    result = cavra(*command.split(), *asked)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "my.token: got no token" in result.stderr
+
+
+def test_a_bundle_that_cannot_be_had_is_told_in_words(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for service in SERVICES:
+        monkeypatch.setenv(f"CAVRA_{service.upper()}_ADDRESS", "127.0.0.1:1")
+    result = cavra("bundle", "gordackdelivery-1", "--data-dir", str(settings.data_dir))
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == "cavra: A service is down (service_unavailable)\n"
+
+
+def test_a_services_keys_are_listed_by_their_ids(settings: Settings) -> None:
+    folder = ("--data-dir", str(settings.data_dir))
+    first = load_signer(settings, "retry")
+    assert cavra("key", "rotate", "retry", *folder).exit_code == 0
+    second = load_signer(settings, "retry")
+    before, after = cavra("key", "list", "retry", *folder).stdout.splitlines()
+    assert before.startswith(f"{first.key_id}  {first.public.hex()}  0..")
+    assert after.startswith(f"{second.key_id}  {second.public.hex()}  ")
+    assert after.endswith("..")
+    assert int(after.split()[-1][:-2]) == int(before.rpartition("..")[2]) + 1

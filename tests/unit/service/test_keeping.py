@@ -3,7 +3,7 @@
 import asyncio
 import shutil
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from cavra_evidence.records.log import LogHeartbeat, LogKey, LogLoss
 from cavra_service.checkpoints import LogRefused
 from cavra_service.heartbeat import Heartbeat, open_root
 from cavra_service.identity import load_signer
-from cavra_service.keeping import held, log_kept, service_actor
+from cavra_service.keeping import alone, held, log_kept, service_actor
 from cavra_service.keys import KeyListError, ServiceKeys, TrustedKey, key_records, read_keys, trusted
 from cavra_service.maintenance import accept_loss, revoke, rotate
 from cavra_service.runtime import open_store, utc_now
@@ -273,10 +273,11 @@ async def test_a_loss_is_accepted_on_command_and_stays_visible(settings: Setting
     with pytest.raises(LogRefused, match="older than its last checkpoint"):
         async with running(settings):
             pass
-    assert "it holds 3 records" in await accept_loss(settings, RECOVERY, "disk_failure")
+    told = await accept_loss(settings, RECOVERY, "disk_failure")
     async with running(settings) as store:
         await audited(store)
         loss = LogLoss.read((await all_records(store))[-1]["canonical"])
+    assert told == loss
     assert (loss.finding, loss.reason, loss.signed_size, loss.kept_size) == ("older", "disk_failure", 4, 3)
     assert loss.signed_root == lost.hex()
     [aside] = settings.checkpoint_path(RECOVERY).parent.glob("checkpoint.lost-*")
@@ -302,3 +303,19 @@ async def test_a_service_keeps_beating_until_it_stops(tmp_path: Path) -> None:
         async with asyncio.timeout(20):
             while len(await heartbeats(store)) < 2:
                 await store.wait_beyond(10**9, 0.05)
+
+
+async def test_a_store_that_one_process_may_serve_is_waited_for(tmp_path: Path) -> None:
+    async with AsyncExitStack() as first:
+        await first.enter_async_context(alone(tmp_path / "store.sqlite3", 0))
+        with pytest.raises(LogRefused, match=r"store.sqlite3 is in use"):
+            async with alone(tmp_path / "store.sqlite3", 0):
+                pass
+        async with alone(tmp_path / "other.sqlite3", 0):
+            pass
+        waiting = alone(tmp_path / "store.sqlite3", 60)
+        taking = asyncio.create_task(waiting.__aenter__())
+        await asyncio.sleep(0)
+        assert not taking.done()
+    await taking
+    await waiting.__aexit__(None, None, None)

@@ -1,5 +1,6 @@
 """Refusals: one reason code each, with its gRPC status and HTTP status in one table."""
 
+from collections.abc import Iterable
 from typing import Any, Final
 
 import grpc
@@ -95,6 +96,10 @@ class Refused(Exception):
         self.message = message
         self.field = field
 
+    def __str__(self) -> str:
+        """As a command prints it."""
+        return f"{self.message} ({self.reason}{': ' if self.field else ''}{self.field})"
+
     @property
     def status(self) -> grpc.StatusCode:
         """Its gRPC status."""
@@ -104,6 +109,11 @@ class Refused(Exception):
     def http_status(self) -> int:
         """Its HTTP status."""
         return REASONS[self.reason][1]
+
+
+def role_required(roles: Iterable[str]) -> Refused:
+    """The refusal of a caller who has none of these roles."""
+    return Refused("role_required", f"this takes the role {' or '.join(sorted(roles)) or 'of nobody'}")
 
 
 def encode(refused: Refused) -> Any:

@@ -13,6 +13,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
+from errno import ENOENT
 from typing import Any, Final
 
 from cavra_evidence.draft import Actor
@@ -25,7 +26,14 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 from joserfc import jwt
-from joserfc.errors import JoseError, SecurityWarning
+from joserfc.errors import (
+    BadSignatureError,
+    ExpiredTokenError,
+    InvalidClaimError,
+    InvalidKeyIdError,
+    JoseError,
+    SecurityWarning,
+)
 from joserfc.jwk import KeySet, OKPKey
 
 from cavra_service.errors import Refused
@@ -36,6 +44,12 @@ from cavra_service.settings import Settings
 ROLES: Final = ("operator", "approver", "auditor", "service")
 SERVICES: Final = ("delivery", "retry", "recovery")
 _ALGORITHM: Final = "Ed25519"
+_FAULTS: Final[Mapping[type[Exception], str]] = {
+    ExpiredTokenError: "the token has expired",
+    InvalidKeyIdError: "the token is signed by a key that is not trusted here",
+    BadSignatureError: "the token's signature is not valid",
+    InvalidClaimError: "the token is for another audience, or not valid yet",
+}
 _HALF: Final = re.compile("[\ud800-\udfff]")
 _CACHE_LIMIT: Final = 4096
 _MOST_CHARACTERS: Final = 16 * 1024
@@ -130,7 +144,7 @@ class TokenVerifier:
         try:
             identity, issuer = await self._check(token)
         except (JoseError, ValueError, TypeError, OverflowError, RecursionError) as error:
-            raise Refused("invalid_token", f"the token is not valid ({type(error).__name__})") from None
+            raise Refused("invalid_token", _FAULTS.get(type(error), "the token is not valid")) from None
         until = min(identity.expires_at, time.time() + issuer.good_for_seconds)
         self._good[token] = (identity, until)
         if len(self._good) > _CACHE_LIMIT:
@@ -226,11 +240,21 @@ def _are_texts(claim: Any) -> bool:
 
 
 class LocalIssuer:
-    """Makes tokens and keys for an installation without an identity provider."""
+    """Makes tokens and keys for an installation without an identity provider. Its own key is made where there is none."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._key = self._load_or_create()
+
+    @classmethod
+    def of(cls, settings: Settings) -> "LocalIssuer":
+        """The issuer of an installation that was made before. Raises FileNotFoundError where none was."""
+        path = settings.identity / "issuer" / "private.json"
+        if not path.exists():
+            raise FileNotFoundError(
+                ENOENT, "no installation is here: run `cavra init`, or name its folder", str(path)
+            )
+        return cls(settings)
 
     def _load_or_create(self) -> OKPKey:
         folder = self._settings.identity

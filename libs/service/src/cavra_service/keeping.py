@@ -6,7 +6,9 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
+from typing import IO, Final
 
+import structlog
 from cavra_evidence.draft import Actor
 
 from cavra_service.checkpoints import Checkpoints, LogRefused
@@ -18,6 +20,11 @@ from cavra_service.runtime import utc_now
 from cavra_service.server import Servicer
 from cavra_service.settings import Settings
 from cavra_service.store.protocol import Store, StoreClosed, StoreFailed
+
+log = structlog.get_logger()
+
+_LOOK_SECONDS: Final = 0.05
+"""How often is looked whether a store is free."""
 
 
 @asynccontextmanager
@@ -80,6 +87,35 @@ async def _speaking(store: Store, actor: Actor, clock: Callable[[], datetime]) -
             f"the log {store.origin} names another key as its own than the service holds. Put its key back; if a rotation was cut short,"
             f" end it: cavra key rotate {service}"
         )
+
+
+@asynccontextmanager
+async def alone(store: Path, patience: float) -> AsyncIterator[None]:
+    """Hold a store for this process alone, for a service that takes what is under way at its start for what a crash left.
+
+    A process that is stopping is waited for, `patience` seconds. Raises LogRefused if it does not stop.
+    """
+    store.parent.mkdir(parents=True, exist_ok=True)
+    with store.with_suffix(".lock").open("a") as file:
+        for look in range(1 + round(patience / _LOOK_SECONDS)):
+            if _locked(file):
+                break
+            if not look:
+                log.warning("store_in_use", store=store.name, waiting_seconds=patience)
+            await asyncio.sleep(_LOOK_SECONDS)
+        else:
+            raise LogRefused(
+                f"{store.name} is in use: another process serves it, and only one may. Stop that first"
+            )
+        yield
+
+
+def _locked(file: IO[str]) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 @contextmanager

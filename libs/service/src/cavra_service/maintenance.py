@@ -74,8 +74,8 @@ async def revoke(settings: Settings, service: str, revoked: str, from_index: int
         await _list(settings, service, store)
 
 
-async def accept_loss(settings: Settings, service: str, reason: str) -> str:
-    """Let a log go on that does not extend its last checkpoint; what was found. A record says so, and that checkpoint is kept aside.
+async def accept_loss(settings: Settings, service: str, reason: str) -> LogLoss:
+    """Let a log go on that does not extend its last checkpoint. A record says so, which is returned, and that checkpoint is kept aside.
 
     Raises LogRefused when there is nothing to accept, or when the store does not even agree with itself.
     """
@@ -110,7 +110,7 @@ async def accept_loss(settings: Settings, service: str, reason: str) -> str:
         if path.exists():
             shutil.copy2(path, path.with_name(f"checkpoint.lost-{record.loss_id}"))
         await Checkpoints(store, path, []).start_over()
-    return str(found)
+    return record
 
 
 async def _list(settings: Settings, service: str, store: Store) -> None:

@@ -18,7 +18,7 @@ from grpc_reflection.v1alpha import reflection
 from pydantic import ValidationError
 
 from cavra_service.delegation import delegated
-from cavra_service.errors import Refused, encode, from_validation
+from cavra_service.errors import Refused, encode, from_validation, role_required
 from cavra_service.idempotency import Asked, Keys, key_of
 from cavra_service.identity import Identity, TokenVerifier, serving_for, set_caller
 from cavra_service.resumption import RECORDS
@@ -135,7 +135,7 @@ class _Gate(grpc.aio.ServerInterceptor):
         scheme, _, token = str(metadata.get("authorization", "")).partition(" ")
         identity = await self._verifier.verify(token if scheme.lower() == "bearer" else "")
         if required is None or not required & identity.roles:
-            raise Refused("role_required", "the caller has none of the roles this call takes")
+            raise role_required(required or ())
         if self._sees_peers and not may_speak_for(identity, context.auth_context()):
             raise Refused("role_required", "the caller's certificate is not that of whom the token names")
         identity = delegated(identity, details.invocation_metadata)

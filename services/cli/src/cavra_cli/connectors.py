@@ -12,9 +12,10 @@ import typer
 from cavra.delivery.v1 import delivery_pb2, delivery_pb2_grpc
 from cavra_service.client import Caller, connect
 from cavra_service.errors import Refused
-from cavra_service.identity import LocalIssuer
 from cavra_service.settings import Settings
 from cavra_service.tls import channel_credentials
+
+from cavra_cli.tokens import auditor_token
 
 app = typer.Typer(no_args_is_help=True, help="Where audit packages go. No command shows a secret.")
 
@@ -89,14 +90,15 @@ def show(
     """List a running service's connectors and whether each can be used, and say if their file is of no use as it is now."""
     try:
         settings = Settings(data_dir=data_dir) if data_dir else Settings()
-        issued = "" if token_file else LocalIssuer(settings).token("connectors", ["auditor"])
-        token = token_file.read_text().strip() if token_file else issued
+        token = auditor_token(settings, token_file, "connectors")
         found = asyncio.run(_listed(address or settings.delivery_address, settings, token))
     except Refused as refused:
         typer.echo(f"cavra: {refused.reason}: {refused.message}", err=True)
         raise typer.Exit(1) from None
     except OSError as error:
         raise typer.BadParameter(f"{error.filename}: {error.strerror}") from None
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--token-file") from None
     _table([(one.name, one.kind, _state(one), _detail(one)) for one in found.connectors])
     if found.file_problem:
         kept = ": what was read of it before is in force" if found.connectors else ""

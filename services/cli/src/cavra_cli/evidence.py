@@ -11,7 +11,7 @@ import typer
 from cavra_service.bundling import collected
 from cavra_service.client import Caller
 from cavra_service.errors import Refused
-from cavra_service.identity import SERVICES, LocalIssuer
+from cavra_service.identity import SERVICES
 from cavra_service.policies import policy_document
 from cavra_service.settings import Settings
 from cavra_verify.__main__ import main as verify_file
@@ -20,6 +20,7 @@ from cavra_verify.policy import Policy, read_policy
 from cavra_verify.telling import report_text
 
 from cavra_cli.audit import LogUnread, audited, logs_of
+from cavra_cli.tokens import auditor_token
 
 T = TypeVar("T")
 
@@ -52,7 +53,9 @@ def bundle(
             return await collected(caller, logs, trace_id, sizes)
 
     def file() -> bytes:
-        return asyncio.run(collect(_token(settings, token_file), _sizes(settings, since or ())))
+        return asyncio.run(
+            collect(auditor_token(settings, token_file, "audit"), _sizes(settings, since or ()))
+        )
 
     typer.echo(_checking(file), nl=False)
 
@@ -104,7 +107,7 @@ def audit(
 
     def report_of() -> Report:
         pinned = _policy(settings, policy)
-        token = _token(settings, token_file)
+        token = auditor_token(settings, token_file, "audit")
         kept = [path.read_text() for path in since or ()]
         asked = list(dict.fromkeys(services))
         return asyncio.run(audited(settings, asked, token, pinned, kept, signatures=not fast, jobs=jobs))
@@ -112,10 +115,6 @@ def audit(
     report = _checking(report_of)
     typer.echo(json.dumps(report.document(), indent=2) if as_json else report_text(report))
     raise typer.Exit(report.exit_code)
-
-
-def _token(settings: Settings, path: Path | None) -> str:
-    return path.read_text().strip() if path else LocalIssuer(settings).token("audit", ["auditor"])
 
 
 def _sizes(settings: Settings, kept: Sequence[Path]) -> dict[str, list[int]]:
@@ -142,6 +141,8 @@ def _checking(work: Callable[[], T]) -> T:
     """What a check gives; what it cannot read is said, and ends with exit code 2."""
     try:
         return work()
-    except (OSError, ValueError, LogUnread, Refused) as error:
+    except OSError as error:
+        typer.echo(f"cavra: {error.filename}: {error.strerror}", err=True)
+    except (ValueError, LogUnread, Refused) as error:
         typer.echo(f"cavra: {error}", err=True)
-        raise typer.Exit(2) from None
+    raise typer.Exit(2)

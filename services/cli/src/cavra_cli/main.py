@@ -13,10 +13,12 @@ from cavra_evidence.guard import matches
 from cavra_service import maintenance
 from cavra_service.checkpoints import LogRefused
 from cavra_service.identity import ROLES, SERVICES, LocalIssuer
+from cavra_service.keys import read_keys
 from cavra_service.logs import configure_logs
 from cavra_service.runtime import installed
 from cavra_service.sealing import handover
 from cavra_service.settings import Settings
+from cavra_verify.signatures import key_id
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
@@ -152,12 +154,25 @@ def create(
         Actor(settings.token_issuer, actor, name or actor)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--actor or --name") from None
-    token = _issuer(settings).token(actor, role, name=name, ttl_seconds=int(hours * 3600))
+    token = _existing_issuer(settings).token(actor, role, name=name, ttl_seconds=int(hours * 3600))
     typer.echo(console_link(link.rstrip("/"), handover(settings, token)) if link else token)
 
 
 LoggingService = Annotated[str, typer.Argument(help=f"One of {', '.join(SERVICES)}.")]
 Why = Annotated[str, typer.Option(help="Why, in lower case and underscores, e.g. key_compromised.")]
+
+
+@keys.command("list")
+def list_keys(service: LoggingService, data_dir: DataDir = None) -> None:
+    """Print a service's keys, the one in use last: id, public key in hex, records that it may sign."""
+    try:
+        known = read_keys(_settings(data_dir=data_dir).identity / "trust" / f"{_logging(service)}.pub")
+    except OSError as error:
+        raise typer.BadParameter(f"{error.filename}: {error.strerror}", param_hint="--data-dir") from None
+    for key in known:
+        until = "" if key.until_index is None else key.until_index - 1
+        revoked = " revoked" if key.revoked else ""
+        typer.echo(f"{key_id(key.public)}  {key.public.hex()}  {key.from_index}..{until}{revoked}")
 
 
 @keys.command()
@@ -187,7 +202,11 @@ def revoke(
 def accept_loss(service: LoggingService, reason: Why, data_dir: DataDir = None) -> None:
     """Let a log go on that does not extend its last checkpoint. A record of it says so for ever, and the checkpoint is kept aside."""
     settings = _settings(data_dir=data_dir)
-    typer.echo(_maintained(maintenance.accept_loss(settings, _logging(service), _reason(reason))))
+    loss = _maintained(maintenance.accept_loss(settings, _logging(service), _reason(reason)))
+    typer.echo(
+        f"accepted ({loss.finding}): {loss.signed_size} records were signed, {loss.kept_size} are kept. {service} goes on from there at its"
+        f" next start; the record {loss.loss_id} says so, and the checkpoint before is kept as checkpoint.lost-{loss.loss_id}"
+    )
 
 
 def _logging(service: str) -> str:
@@ -224,6 +243,13 @@ def _settings(**given: Any) -> Settings:
 def _issuer(settings: Settings) -> LocalIssuer:
     try:
         return LocalIssuer(settings)
+    except OSError as error:
+        raise typer.BadParameter(f"{error.filename}: {error.strerror}", param_hint="--data-dir") from None
+
+
+def _existing_issuer(settings: Settings) -> LocalIssuer:
+    try:
+        return LocalIssuer.of(settings)
     except OSError as error:
         raise typer.BadParameter(f"{error.filename}: {error.strerror}", param_hint="--data-dir") from None
 

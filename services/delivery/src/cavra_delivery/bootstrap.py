@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from cavra_evidence.draft import Actor
 from cavra_service.idempotency import Keys
 from cavra_service.identity import TokenVerifier
-from cavra_service.keeping import log_kept
+from cavra_service.keeping import alone, log_kept
 from cavra_service.keys import ServiceKeys
 from cavra_service.reconciling import reconciling
 from cavra_service.roles import PUBLIC_LOG
@@ -27,6 +27,8 @@ from cavra_delivery.sends import SendMachine
 from cavra_delivery.settings import DeliverySettings
 
 NAME = "delivery"
+_SPARE_SECONDS = 2.0
+"""How much longer than its drain a process may take to stop."""
 
 
 @asynccontextmanager
@@ -35,6 +37,8 @@ async def start(settings: Settings) -> AsyncIterator[str]:
     own = DeliverySettings(**settings.model_dump())
     service = Actor(own.token_issuer, f"service:{NAME}", f"service:{NAME}")
     async with AsyncExitStack() as stack:
+        # A process that stops drains as long: one that takes its place waits for it.
+        await stack.enter_async_context(alone(own.store_path(NAME), own.drain_seconds + _SPARE_SECONDS))
         store = await open_store(own, NAME, ["cavra_delivery.store"])
         stack.push_async_callback(store.close)
         evidence = await stack.enter_async_context(log_kept(store, own, NAME))

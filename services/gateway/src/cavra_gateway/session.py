@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 from cavra_service.client import Caller
-from cavra_service.errors import Refused
+from cavra_service.errors import Refused, role_required
 from cavra_service.idempotency import METADATA, checked
 from cavra_service.identity import Identity, TokenVerifier
 from fastapi import Depends, Request
@@ -88,7 +88,7 @@ async def authenticate(request: Request, roles: frozenset[str]) -> Session:
     identity = await identified(gateway, request, token)
     gateway.limits.admit(identity.actor)
     if not identity.roles & roles:
-        raise Refused("role_required", "the caller has none of the roles this route takes")
+        raise role_required(roles)
     key = checked(request.headers.getlist(METADATA)) if request.method == "POST" else ""
     return Session(identity, Caller(lambda: token, gateway.settings.call_timeout_seconds, key), gateway)
 

@@ -26,9 +26,10 @@ class OwnedTasks:
 
     def _done(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
-        if not task.cancelled() and task.exception() is not None:
+        if not task.cancelled() and (error := task.exception()) is not None:
             # Who waits is told as well; this is for those who went away.
-            log.info("owned_task_failed", error=type(task.exception()).__name__)
+            reason = getattr(error, "reason", "")
+            log.info("owned_task_failed", error=type(error).__name__, reason=reason)
 
     async def close(self, timeout_seconds: float) -> None:
         """Wait for what is under way, at most so long; then stop it."""

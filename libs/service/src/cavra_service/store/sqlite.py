@@ -1,6 +1,7 @@
 """The embedded engine: one SQLite file, one writer that commits groups, a few readers."""
 
 import asyncio
+import os
 import re
 import sqlite3
 from collections import Counter
@@ -119,6 +120,8 @@ class SqliteStore:
         """Open (and create, and migrate) the store at `path`. Raises ValueError when an applied migration has changed since."""
         store = cls(queries, origin, signer, clock)
         path.parent.mkdir(parents=True, exist_ok=True)
+        # Who may read it is for the services to say. The engine gives its other files the mode of this one.
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
         try:
             writer = await store._connect(path)
             steps = list(migrations)

@@ -3,10 +3,11 @@
 from collections.abc import AsyncIterator
 from typing import Annotated, Final
 
-from cavra_service.errors import Refused
+from cavra_service.errors import role_required
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response, StreamingResponse
 
+from cavra_gateway.access import ROLES
 from cavra_gateway.console.live_feed import Feed
 from cavra_gateway.console.route import Page
 from cavra_gateway.console.session import Visiting, Visitor
@@ -27,7 +28,7 @@ async def live_events(
     No record's content is in it: what is shown is read anew, by whoever shows it.
     """
     if not visitor.may("get_history"):
-        raise Refused("role_required", "the caller has none of the roles this action takes")
+        raise role_required(ROLES["get_history"])
     feed: Feed = request.app.state.feed
     feed.admit()
     seen = request.headers.get("last-event-id", "")[:200] or after

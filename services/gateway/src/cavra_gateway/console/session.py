@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final
 from urllib.parse import urlsplit
 
 from cavra_service.client import Caller
-from cavra_service.errors import Refused
+from cavra_service.errors import Refused, role_required
 from cavra_service.identity import Identity
 from cavra_service.sealing import Sealer
 from fastapi import Depends, Request
@@ -46,7 +46,7 @@ class Visitor:
     def acting(self, operation: str, key: str) -> Session:
         """Their session for one command under an idempotency key. Raises Refused `role_required`."""
         if not self.may(operation):
-            raise Refused("role_required", "the caller has none of the roles this action takes")
+            raise role_required(ROLES[operation])
         gateway = self.session.gateway
         caller = Caller(lambda: self.token, gateway.settings.call_timeout_seconds, key)
         return Session(self.identity, caller, gateway)
