@@ -17,7 +17,7 @@
 `owner_routes` may also be a list of `{provider, owner, acknowledgement_minutes, escalation_owner}`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Final
@@ -128,6 +128,8 @@ class Schedule:
 
     file: ScheduleFile | None
     message: str = ""
+    rules: Sequence[RouteRule] = ()
+    """The routes that the file makes."""
     days_until_due: int = 0
     stale: bool = False
     due_soon: bool = False
@@ -149,11 +151,6 @@ class Schedule:
     def interval_days(self) -> int:
         """Days between drills; 0 when the file gives none."""
         return self.file.interval_days if self.file is not None and self.cadence_valid else 0
-
-    @property
-    def rules(self) -> list[RouteRule]:
-        """The routes that the file makes."""
-        return [] if self.file is None else route_rules(self.file, self.file.owner_routes)
 
     @property
     def providers(self) -> list[str]:
@@ -190,11 +187,13 @@ def judge_schedule(content: Mapping[str, Any] | None, problem: str, now: datetim
         file = ScheduleFile.model_validate(content)
     except ValidationError as error:
         return Schedule(None, complaint(error))
-    if len({rule.provider for rule in route_rules(file, file.owner_routes)}) > MOST_NAMES:
+    rules = route_rules(file, file.owner_routes)
+    if len({rule.provider for rule in rules}) > MOST_NAMES:
         return Schedule(None, f"it names more than {MOST_NAMES} providers")
     left = file.next_due_at - now
     return Schedule(
         file,
+        rules=rules,
         days_until_due=left // timedelta(days=1),
         stale=left < timedelta(0),
         due_soon=timedelta(0) <= left <= timedelta(days=DUE_SOON_DAYS),
