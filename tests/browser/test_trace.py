@@ -187,8 +187,7 @@ async def test_an_unknown_id_is_said_to_be_unknown_and_stays_text(house: House) 
     await expect(axel.locator("main img")).to_have_count(0)
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 360])
+@pytest.mark.parametrize(("theme", "width"), [("light", 1280), ("dark", 360)])
 async def test_a_trace_is_sound_and_scrolls_in_a_box_of_its_own(house: House, theme: str, width: int) -> None:
     delivery = await retried(house)
     axel = await house.person("axel", theme=theme, width=width)

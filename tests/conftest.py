@@ -1,0 +1,8 @@
+"""What holds for the whole suite."""
+
+import os
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Two workers to a core: much of a test is waiting for services to start, for a browser, for the disk."""
+    return 2 * (os.cpu_count() or 1)
