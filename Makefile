@@ -13,12 +13,15 @@ OWN := cavra-protos $(addprefix cavra-,$(notdir $(wildcard libs/* services/*)))
 # Registry hosts and switches, and absolute paths below a home, scratch or work folder.
 FOREIGN := pypi\.(org|io)|pythonhosted\.org|npmjs\.(org|com)|--(find-links|(extra-)?index-url)|(^|[^A-Za-z0-9_.])/(home|Users|root|tmp|work|workspace)/
 
+# What tries at random, and for long.
+LONG := tests/fuzz tests/model
+
 COMPILE = $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --custom-compile-command 'make lock'
 
-.PHONY: help setup proto lock lint format test demo up bench
+.PHONY: help setup proto lock lint format test test-long demo up bench
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 setup: .venv/.stamp ## Create or update .venv with everything pinned, and the cavra command in it
 
@@ -63,8 +66,11 @@ format: setup ## Put code and contracts into their canonical layout
 	$(BIN)/ruff format .
 	$(BIN)/buf format --write
 
-test: setup ## Run the whole test-suite; ARGS go to pytest
-	$(BIN)/pytest -n auto $(ARGS)
+test: setup ## Run the test-suite but for its long part; ARGS go to pytest
+	$(BIN)/pytest -n auto $(addprefix --ignore=,$(LONG)) $(ARGS)
+
+test-long: setup ## Run the rest of it: odd requests by the thousand, and approvals against a model
+	$(BIN)/pytest -n auto $(LONG) $(ARGS)
 
 demo: setup ## Walk the whole operator flow over HTTP and check the evidence
 	$(BIN)/cavra demo

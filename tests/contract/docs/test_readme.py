@@ -110,17 +110,23 @@ def test_the_demo_prints_what_the_readme_shows(demo: list[str]) -> None:
     assert "make demo\n" in blocks("sh")
 
 
-def test_make_test_runs_all_of_pytest() -> None:
+def test_make_test_runs_all_but_what_make_test_long_runs_and_ci_runs_both() -> None:
     assert "make test\n" in blocks("sh")
-    assert ".venv/bin/pytest" in make("-n", "test").splitlines()[-1].split()
+    most, rest = (make("-n", target).splitlines()[-1].split() for target in ("test", "test-long"))
+    assert most[0] == rest[0] == ".venv/bin/pytest"
+    left_out = [word.removeprefix("--ignore=") for word in most if word.startswith("--ignore=")]
+    assert left_out == [word for word in rest if word.startswith("tests/")]
+    assert [word for word in most if word.startswith("tests/")] == []
+    ci = (ROOT / ".ci" / "run").read_text()
+    assert re.findall(r"make (test\S*)$", ci, re.MULTILINE) == ["test-long", "test"]
 
 
 def test_the_commands_named_in_passing_exist() -> None:
-    targets = set(re.findall(r"^ +make (\w+) ", make("help"), re.MULTILINE))
+    targets = set(re.findall(r"^ +make ([\w-]+) ", make("help"), re.MULTILINE))
     command = typer.main.get_command(app)
     for page in PAGES:
         text = page.read_text()
-        assert set(re.findall(r"`make (\w+)", text)) <= targets, page.name
+        assert set(re.findall(r"`make ([\w-]+)", text)) <= targets, page.name
         assert set(re.findall(r"`cavra ([a-z]+)", text)) <= set(getattr(command, "commands", ())), page.name
     assert make("-n", "up").strip() == "docker compose up --build"
     assert "`docker compose up --build`" in README
