@@ -36,7 +36,7 @@ async def test_who_follows_the_changes_knows_how_every_item_stands(retry: Any, s
     approval = await retry.plan_approval(required_approvals=2)
     assert await states() == [("open", 0), ("open", 0)]
     await retry.decide(approval, provider="hook")
-    assert await states() == [("open", 0), ("open", 1)]
+    assert await states() == [("open", 0), ("open", 0)], "who may execute it is asked once it is approved"
     await retry.decide(approval, provider="hook", who="ann")
     assert await states() == [("approved", 2), ("open", 0)]
     await retry.decide(approval, "denied", provider="chat")

@@ -28,6 +28,9 @@ log = structlog.get_logger()
 GROUP_LIMIT = 128
 """Most commands that share one fsync."""
 
+_REMEMBERED = 16_384
+"""Hashes that are kept at hand: some 3 MB."""
+
 _BUSY_MILLIS = 5_000
 """How long to wait for another process's lock."""
 
@@ -103,6 +106,8 @@ class SqliteStore:
         self._connections: list[_Connection] = []
         self._grown = asyncio.Event()
         self._closed = False
+        self._hashes: dict[str, str] = {}
+        """Of records that were written or named not long ago, by id. For the writer's thread alone."""
         self._task: asyncio.Task[None] | None = None
 
     @classmethod
@@ -263,6 +268,7 @@ class SqliteStore:
         except BaseException:
             connection.execute("ROLLBACK")
             raise
+        self._remember(group.hashes)
         return results
 
     def _apply_one(
@@ -299,10 +305,20 @@ class SqliteStore:
                 group.heads[trace] = Head(row["seq"], row["record_hash"])
         causes = {cause.id for draft in commit.drafts for cause in draft.causes if cause.record_hash is None}
         for cause in causes - group.hashes.keys():
-            row = connection.execute(self._queries["record_hash"], {"id": cause}).fetchone()
-            if row is not None:
-                group.hashes[cause] = row["record_hash"].hex()
+            known = self._hashes.get(cause) or self._stored_hash(connection, cause)
+            if known is not None:
+                group.hashes[cause] = known
         return append(group.state, commit.drafts, self._clock(), self._signer, group.heads, group.hashes)
+
+    def _stored_hash(self, connection: sqlite3.Connection, record_id: str) -> str | None:
+        row = connection.execute(self._queries["record_hash"], {"id": record_id}).fetchone()
+        return None if row is None else row["record_hash"].hex()
+
+    def _remember(self, hashes: Mapping[str, str]) -> None:
+        """Keep the hashes of records that are durable: no record changes, and most name what was written a moment ago."""
+        self._hashes |= hashes
+        while len(self._hashes) > _REMEMBERED:
+            del self._hashes[next(iter(self._hashes))]
 
     def _read_state(self, connection: sqlite3.Connection) -> LogState:
         row = connection.execute(self._queries["log_state"]).fetchone()

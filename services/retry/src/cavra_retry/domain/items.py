@@ -106,7 +106,7 @@ class Standing(NamedTuple):
     plan_index: int
     expires_at: datetime
     approvers: frozenset[Person]
-    """Who has approved it and may therefore not execute it; empty where they may."""
+    """Of an approved item, who approved it and may therefore not execute it; empty where they may."""
 
     def state_at(self, now: datetime) -> ItemState:
         """The state at `now`: an item that nobody used in time is expired, whether or not that has been written down yet."""
@@ -168,7 +168,7 @@ class Item:
             self.failed.record_hash or "",
             self.review.plan_index,
             self.expires_at,
-            self.approvers if self.policy.separation_of_duties else frozenset(),
+            self.approvers if self.state == "approved" and self.policy.separation_of_duties else frozenset(),
         )
 
     def state_at(self, now: datetime) -> ItemState:

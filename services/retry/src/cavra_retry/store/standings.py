@@ -40,7 +40,9 @@ class Standings:
     async def _take(self, rows: Sequence[Row]) -> None:
         if not rows:
             return
-        approvers = await self._approvers([row["item_id"] for row in rows if row["separation_of_duties"]])
+        # Of what is not approved nobody asks who may execute it.
+        asked = [row["item_id"] for row in rows if row["separation_of_duties"] and row["state"] == "approved"]
+        approvers = await self._approvers(asked)
         for row in rows:
             key = FailureKey(row["delivery_id"], row["audit_id"], row["provider"])
             if row["state"] in _LIVE:
