@@ -2,14 +2,12 @@
 
 import asyncio
 import os
-import re
 import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import cache
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -21,6 +19,7 @@ from cavra_verify.signatures import Signer
 
 from cavra_service.store.protocol import Commit, Conflict, Row, StoreClosed, StoreFailed, companion
 from cavra_service.store.sql import Migration
+from cavra_service.store.sqlite_bulk import insert
 from cavra_service.store.sqlite_schema import migrate
 
 T = TypeVar("T")
@@ -44,11 +43,6 @@ _PRAGMAS = (
 )
 """Every commit durable. A commit touches pages all over the indexes: 16 MiB of them are kept, the first 256 MiB of the file are read in
 place, and pages are copied back from the log each 32 MiB."""
-
-_AT_ONCE = (64, 16, 4, 1)
-"""Rows of one statement: few makes of each, so that all stay prepared."""
-
-_VALUES = re.compile(r"VALUES (\((?::\w+, )*:\w+\))")
 
 
 @dataclass(slots=True)
@@ -125,7 +119,9 @@ class SqliteStore:
         store = cls(queries, origin, signer, clock)
         path.parent.mkdir(parents=True, exist_ok=True)
         # Who may read it is for the services to say. The engine gives its other files the mode of this one.
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        # One that is there is not opened: closing it would let go of the locks that this process has on it.
+        with suppress(FileExistsError):
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
         try:
             writer = await store._connect(path)
             steps = list(migrations)
@@ -327,22 +323,22 @@ class SqliteStore:
 
     def _write_log(self, connection: sqlite3.Connection, group: _Group) -> None:
         counted = [{"name": n, "delta": d} for n, d in group.counters.items() if d]
-        _insert(connection, self._queries["move_counter"], counted)
+        insert(connection, self._queries["move_counter"], counted)
         if not group.entries:
             return
         try:
-            _insert(
+            insert(
                 connection, self._queries["insert_record"], [_record_row(entry) for entry in group.entries]
             )
         except sqlite3.IntegrityError:
             raise Conflict("a record of this id exists already") from None
-        _insert(
+        insert(
             connection,
             self._queries["insert_term"],
             [{"name": n, "value": v, "idx": entry.index} for entry in group.entries for n, v in entry.terms],
         )
-        _insert(connection, self._queries["insert_node"], group.nodes)
-        _insert(
+        insert(connection, self._queries["insert_node"], group.nodes)
+        insert(
             connection,
             self._queries["set_chain_head"],
             [
@@ -359,31 +355,6 @@ class SqliteStore:
                 "last_created_at": group.state.last_created_at,
             },
         )
-
-
-def _insert(connection: sqlite3.Connection, sql: str, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Run an insertion of one row for many rows, with many to a statement.
-
-    The engine gives the interpreter up at every statement, and a busy loop takes it: forty statements were forty waits to get it back.
-    """
-    at = 0
-    for count in _AT_ONCE:
-        text, names = _widened(sql, count)
-        while len(rows) - at >= count:
-            part = rows[at : at + count]
-            connection.execute(text, [row[name] for row in part for name in names])
-            at += count
-
-
-@cache
-def _widened(sql: str, count: int) -> tuple[str, list[str]]:
-    """(`INSERT ... VALUES (:a, :b) ...` for so many rows by place, its names in their order)."""
-    match = _VALUES.search(sql)
-    if match is None:
-        raise ValueError(f"no one row of named values in {sql!r}")
-    names = re.findall(r":(\w+)", match[1])
-    one = f"({', '.join('?' * len(names))})"
-    return f"{sql[: match.start(1)]}{', '.join([one] * count)}{sql[match.end(1) :]}", names
 
 
 async def _enter_wal(connection: _Connection) -> None:
