@@ -1,8 +1,9 @@
 """Jobs that a service does again and again, so that nothing stays half-way."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager, suppress
+from typing import Any
 
 import structlog
 
@@ -16,7 +17,14 @@ async def reconciling(
     jobs: Sequence[Callable[[], Awaitable[object]]], interval_seconds: float
 ) -> AsyncIterator[None]:
     """Keep reconciling while the context is open."""
-    task = asyncio.create_task(keep_reconciling(jobs, interval_seconds), name="reconciling")
+    async with beside(keep_reconciling(jobs, interval_seconds), "reconciling"):
+        yield
+
+
+@asynccontextmanager
+async def beside(work: Coroutine[Any, Any, None], name: str) -> AsyncIterator[None]:
+    """Let `work`, which goes on for ever, run while the context is open."""
+    task = asyncio.create_task(work, name=name)
     try:
         yield
     finally:

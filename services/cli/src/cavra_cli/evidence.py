@@ -142,7 +142,8 @@ def _checking(work: Callable[[], T]) -> T:
     try:
         return work()
     except OSError as error:
-        typer.echo(f"cavra: {error.filename}: {error.strerror}", err=True)
+        told = f"{error.filename}: {error.strerror}" if error.filename else error
+        typer.echo(f"cavra: {told}", err=True)
     except (ValueError, LogUnread, Refused) as error:
         typer.echo(f"cavra: {error}", err=True)
     raise typer.Exit(2)

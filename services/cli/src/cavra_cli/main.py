@@ -1,7 +1,7 @@
 """The commands. What each does lives in a module of its own."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -154,7 +154,7 @@ def create(
         Actor(settings.token_issuer, actor, name or actor)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--actor or --name") from None
-    token = _existing_issuer(settings).token(actor, role, name=name, ttl_seconds=int(hours * 3600))
+    token = _issuer(settings, LocalIssuer.of).token(actor, role, name=name, ttl_seconds=int(hours * 3600))
     typer.echo(console_link(link.rstrip("/"), handover(settings, token)) if link else token)
 
 
@@ -240,16 +240,9 @@ def _settings(**given: Any) -> Settings:
         raise typer.BadParameter(f"{error}: it is not JSON") from None
 
 
-def _issuer(settings: Settings) -> LocalIssuer:
+def _issuer(settings: Settings, take: Callable[[Settings], LocalIssuer] = LocalIssuer) -> LocalIssuer:
     try:
-        return LocalIssuer(settings)
-    except OSError as error:
-        raise typer.BadParameter(f"{error.filename}: {error.strerror}", param_hint="--data-dir") from None
-
-
-def _existing_issuer(settings: Settings) -> LocalIssuer:
-    try:
-        return LocalIssuer.of(settings)
+        return take(settings)
     except OSError as error:
         raise typer.BadParameter(f"{error.filename}: {error.strerror}", param_hint="--data-dir") from None
 

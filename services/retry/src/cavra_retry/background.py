@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from math import ceil
 from typing import Final
 
@@ -11,6 +11,7 @@ from cavra_evidence.draft import Actor
 from cavra_evidence.ids import new_id
 from cavra_evidence.records.retry import WorkerRun
 from cavra_service.errors import Refused
+from cavra_service.reconciling import beside
 
 from cavra_retry.domain.policy import RetryPolicy
 from cavra_retry.domain.runs import RunRequest, schedule_slot
@@ -32,13 +33,8 @@ async def working(parts: Parts) -> AsyncIterator[None]:
     if not parts.settings.worker_enabled:
         yield
         return
-    task = asyncio.create_task(_keep_working(parts), name=TASK)
-    try:
+    async with beside(_keep_working(parts), TASK):
         yield
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
 
 
 async def _keep_working(parts: Parts) -> None:

@@ -56,6 +56,11 @@ def step_of(item: Any) -> str:
     return retry_pb2.WorkStep.Name(item.step).removeprefix("WORK_STEP_").lower()
 
 
+def whole(work: Work) -> dict[str, Any]:
+    """What a page about all of it is shown with."""
+    return {"about": [work.total, *facts(work.items)], "work_": work, "step_of": step_of}
+
+
 async def work(visitor: Visitor) -> Work:
     """What comes next for each open failure, as the visitor meets it. Raises Refused."""
     session = visitor.session

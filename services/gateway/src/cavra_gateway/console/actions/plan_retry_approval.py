@@ -61,14 +61,4 @@ async def _show(
     request: Request, visitor: Visitor, form: Form = EMPTY, problem: Problem | None = None
 ) -> Response:
     work = await reads.work(visitor)
-    return shown(
-        request,
-        "plan_retry_approval.html",
-        _ENTRY,
-        visitor,
-        form,
-        problem,
-        about=[work.total, *reads.facts(work.items)],
-        work_=work,
-        step_of=reads.step_of,
-    )
+    return shown(request, "plan_retry_approval.html", _ENTRY, visitor, form, problem, **reads.whole(work))
