@@ -136,12 +136,15 @@ class FakePeers(DeliveryServiceServicer):
         store = self.stores["delivery"]
         record = ConnectorDelivery.read(entry.canonical).model_copy(update={"session_id": new_id("rcd")})
         top = {"connector_delivery_source": AUDIT_SOURCE, "delivery_success": True, "providers": []}
-        genuine = store.signer
-        store._signer = self.stores["retry"].signer  # type: ignore[attr-defined]
+        genuine, other = store.signer, self.stores["retry"].signer
+        groups = store._groups  # type: ignore[attr-defined]
+        groups._signer = other
         try:
-            return await self.append("delivery", record, top=top)
+            forged = await self.append("delivery", record, top=top)
         finally:
-            store._signer = genuine  # type: ignore[attr-defined]
+            groups._signer = genuine
+        assert forged.key_id == other.key_id
+        return forged
 
     async def SummarizeFailures(
         self, request: pb.SummarizeFailuresRequest, context: Any

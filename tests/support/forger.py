@@ -44,11 +44,12 @@ class Forger:
         """Append a record with its terms, chains and tree, signed `by` nobody, garbage, a stranger or another service; gives its id."""
         assert by != self._service, "the service's own key is what a forger lacks"
         store: Any = await open_store(self._settings, self._service)
-        store._signer = self._signer(by)
+        signer = store._groups._signer = self._signer(by)
         try:
             (entry,) = await store.commit(Commit([draft]))
         finally:
             await store.close()
+        assert entry.key_id in ("", signer.key_id), "some kinds are not signed"
         if by in UNSIGNED:
             self.sql("UPDATE records SET signature = ? WHERE id = ?", UNSIGNED[by], entry.id)
         return str(entry.id)

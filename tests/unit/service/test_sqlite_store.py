@@ -5,10 +5,11 @@ import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cavra_service.store.listing import listing_blocks
-from cavra_service.store.protocol import Commit, Store, StoreFailed
+from cavra_service.store.protocol import Commit, Store, StoreClosed, StoreFailed
 from cavra_service.store.sql import Migration, blocks, migrations
 from cavra_service.store.sqlite import SqliteStore
 
@@ -18,7 +19,7 @@ from tests.unit.service.store_conformance import Clock, Open, StoreConformance
 QUERIES = {**blocks("cavra_service.store"), **listing_blocks(), **blocks("tests.support.schema")}
 MIGRATIONS = [*migrations("cavra_service.store"), *migrations("tests.support.schema")]
 
-OpenWith = Callable[[Iterable[Migration]], Awaitable[Store]]
+OpenWith = Callable[..., Awaitable[Store]]
 
 
 @pytest.fixture
@@ -30,7 +31,7 @@ def clock() -> Clock:
 async def open_with(tmp_path: Path, clock: Clock) -> AsyncIterator[OpenWith]:
     opened: list[Store] = []
 
-    async def open_with(steps: Iterable[Migration]) -> Store:
+    async def open_with(steps: Iterable[Migration], **more: Any) -> Store:
         store = await SqliteStore.open(
             tmp_path / "store.sqlite3",
             queries=QUERIES,
@@ -38,6 +39,7 @@ async def open_with(tmp_path: Path, clock: Clock) -> AsyncIterator[OpenWith]:
             origin="cavra.test/retry",
             signer=SIGNER,
             clock=clock,
+            **more,
         )
         opened.append(store)
         return store
@@ -119,6 +121,37 @@ async def test_an_engine_that_can_not_write_fails_the_command_and_recovers(
     row = await store.row("counter", name="gauge:tried")
     assert row is not None
     assert row["value"] == 1
+
+
+async def test_a_commit_waits_for_another_writer_and_holds_nobody_else_up(
+    open_with: OpenWith, tmp_path: Path
+) -> None:
+    store = await open_with(MIGRATIONS)
+    with closing(sqlite3.connect(tmp_path / "store.sqlite3", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        waiting = asyncio.create_task(store.commit(Commit(gauges={"tried": 1})))
+        # The loop is free meanwhile: what it is asked is answered, by key and by page.
+        for _ in range(10):
+            assert await store.each("counter", [{"name": "gauge:tried"}]) == [[]]
+            assert await store.row("counter", name="gauge:tried") is None
+        assert not waiting.done()
+        other.execute("ROLLBACK")
+    await waiting
+    (found,) = await store.each("counter", [{"name": "gauge:tried"}])
+    assert [row["value"] for row in found] == [1]
+
+
+async def test_many_look_ups_and_few_find_the_same(open_store: Open) -> None:
+    store = await open_store()
+    await store.commit(Commit(gauges={f"g{at}": at + 1 for at in range(200)}))
+    asked = [{"name": f"gauge:g{at}"} for at in range(200)]
+    found = await store.each("counter", asked)
+    assert [row["value"] for rows in found for row in rows] == list(range(1, 201))
+    assert [(await store.each("counter", [one]))[0][0]["value"] for one in asked] == list(range(1, 201))
+    await store.close()
+    for params in (asked, asked[:1]):
+        with pytest.raises(StoreClosed):
+            await store.each("counter", params)
 
 
 async def test_two_processes_may_open_a_new_file_at_once(open_store: Open) -> None:

@@ -1,7 +1,6 @@
 """The gRPC server that every service runs: identity, roles, deadlines, rich errors, health and reflection around the servicers."""
 
 import asyncio
-import gc
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from pydantic import ValidationError
 
+from cavra_service import garbage
 from cavra_service.delegation import delegated
 from cavra_service.errors import Refused, encode, from_validation, role_required
 from cavra_service.idempotency import Asked, Keys, key_of
@@ -82,17 +82,15 @@ async def serving(
     await server.start()
     for name in ["", *names]:
         await status.set(name, health_pb2.HealthCheckResponse.SERVING)
-    # What start-up made stays: collections that walk it again and again would stand in the latency of calls.
-    gc.freeze()
     try:
-        yield f"{address.rpartition(':')[0]}:{port}"
+        with garbage.looked_for_rarely():
+            yield f"{address.rpartition(':')[0]}:{port}"
     finally:
         # Probers turn away first; then calls under way may finish.
         await status.enter_graceful_shutdown()
         await server.stop(drain_seconds)
         if idempotency is not None:
             await idempotency.close(drain_seconds)
-        gc.unfreeze()
 
 
 class _Gate(grpc.aio.ServerInterceptor):

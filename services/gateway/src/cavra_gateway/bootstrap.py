@@ -1,13 +1,13 @@
 """The gateway's composition root: settings in, a serving HTTP server out."""
 
 import asyncio
-import gc
 import math
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
 import uvicorn
+from cavra_service import garbage
 from cavra_service.errors import Refused
 from cavra_service.identity import TokenVerifier
 from cavra_service.runtime import Service
@@ -80,15 +80,13 @@ async def start(settings: Settings) -> AsyncIterator[str]:
             listening = asyncio.create_task(server.listening.wait())
             await asyncio.wait([serving, listening], return_when=asyncio.FIRST_COMPLETED)
             listening.cancel()
-            # What start-up made stays: collections need not walk it again and again.
-            gc.freeze()
             try:
-                yield f"http://{own.host}:{listener.getsockname()[1]}"
+                with garbage.looked_for_rarely():
+                    yield f"http://{own.host}:{listener.getsockname()[1]}"
             finally:
                 app.state.feed.close()  # Streams would otherwise hold the server up for as long as it may drain.
                 server.should_exit = True
                 await serving
-                gc.unfreeze()
 
 
 SERVICE = Service("gateway", start)

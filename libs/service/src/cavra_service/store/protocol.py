@@ -85,7 +85,10 @@ class Store(Protocol):
         """The first row of a named read, or None."""
 
     async def each(self, query: str, params: Sequence[Mapping[str, Any]], /) -> list[Sequence[Row]]:
-        """The rows of one named read for each of `params`, in their order: one trip to the engine for all of them."""
+        """The rows of one named read for each of `params`, in their order: one trip to the engine for all of them.
+
+        For reads that find a few rows by key; what passes over many is for `rows`.
+        """
 
     async def wait_beyond(self, size: int, timeout: float) -> bool:
         """True once the log has grown beyond `size`; False when it may have, at the latest after `timeout` seconds."""

@@ -3,23 +3,21 @@
 import asyncio
 import os
 import sqlite3
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
 import aiosqlite
 import structlog
-from cavra_evidence.log import Appended, Entry, Head, LogState, append
-from cavra_verify.merkle import HASH_SIZE, Frontier
+from cavra_evidence.log import Entry
 from cavra_verify.signatures import Signer
 
-from cavra_service.store.protocol import Commit, Conflict, Row, StoreClosed, StoreFailed, companion
+from cavra_service.store.protocol import Commit, Row, StoreClosed, StoreFailed, companion
 from cavra_service.store.sql import Migration
-from cavra_service.store.sqlite_bulk import insert
+from cavra_service.store.sqlite_group import Groups, Result
 from cavra_service.store.sqlite_schema import migrate
 
 T = TypeVar("T")
@@ -28,11 +26,15 @@ log = structlog.get_logger()
 GROUP_LIMIT = 128
 """Most commands that share one fsync."""
 
-_REMEMBERED = 16_384
-"""Hashes that are kept at hand: some 3 MB."""
+_LOOKUPS_HERE = 64
+"""Most look-ups by key that are made on the loop, at some 15 us each; a trip to a thread takes 100 us of it, and waits for its turn."""
 
-_BUSY_MILLIS = 5_000
+_BUSY_SECONDS = 5.0
 """How long to wait for another process's lock."""
+
+_FIRST_PAUSE_SECONDS = 0.001
+_LONGEST_PAUSE_SECONDS = 0.025
+"""Between looks whether another process still writes."""
 
 _PRAGMAS = (
     "synchronous = FULL",
@@ -53,31 +55,13 @@ class _Pending:
     done: asyncio.Future[list[Entry]]
 
 
-@dataclass(slots=True)
-class _Group:
-    """What the commands of one group add up to, written in bulk before the one COMMIT."""
-
-    state: LogState
-    entries: list[Entry] = field(default_factory=list)
-    nodes: list[dict[str, Any]] = field(default_factory=list)
-    heads: dict[str, Head] = field(default_factory=dict)
-    hashes: dict[str, str] = field(default_factory=dict)
-    counters: Counter[str] = field(default_factory=Counter)
-
-    def take(self, appended: Appended, gauges: Mapping[str, int]) -> None:
-        self.state = appended.state
-        self.entries += appended.entries
-        self.nodes += ({"level": node.level, "idx": node.index, "hash": node.hash} for node in appended.nodes)
-        self.heads |= appended.heads
-        for entry in appended.entries:
-            self.hashes[entry.id] = entry.record_hash.hex()
-            self.counters.update(f"{name}={value}" for name, value in entry.counted)
-        for name, delta in gauges.items():
-            self.counters[f"gauge:{name}"] += delta
-
-
 class _Connection(aiosqlite.Connection):
-    """A connection whose thread also runs a whole function of ours: a group is one trip to it, not one for each statement."""
+    """A connection whose thread also runs a whole function of ours: one trip to it, not one for each statement."""
+
+    @property
+    def here(self) -> sqlite3.Connection:
+        """The connection itself, for who alone uses it and does not wait: its statements run in the loop's thread."""
+        return self._conn
 
     async def run(self, function: Callable[[sqlite3.Connection], T]) -> T:
         result: T = await self._execute(function, self._conn)  # type: ignore[no-untyped-call]
@@ -87,20 +71,27 @@ class _Connection(aiosqlite.Connection):
 class SqliteStore:
     """`Store` on one SQLite file in WAL mode with synchronous=FULL."""
 
+    _lookups: _Connection
+    """Of who looks a few rows up, on the loop."""
+
     def __init__(
-        self, queries: Mapping[str, str], origin: str, signer: Signer, clock: Callable[[], datetime]
+        self,
+        queries: Mapping[str, str],
+        origin: str,
+        signer: Signer,
+        clock: Callable[[], datetime],
+        busy_seconds: float,
     ) -> None:
         self._queries = queries
         self._origin = origin
         self._signer = signer
-        self._clock = clock
+        self._busy_seconds = busy_seconds
+        self._groups = Groups(queries, signer, clock)
         self._pending: asyncio.Queue[_Pending | None] = asyncio.Queue()
         self._readers: asyncio.Queue[_Connection] = asyncio.Queue()
         self._connections: list[_Connection] = []
         self._grown = asyncio.Event()
         self._closed = False
-        self._hashes: dict[str, str] = {}
-        """Of records that were written or named not long ago, by id. For the writer's thread alone."""
         self._task: asyncio.Task[None] | None = None
 
     @classmethod
@@ -114,9 +105,13 @@ class SqliteStore:
         signer: Signer,
         clock: Callable[[], datetime],
         readers: int = 3,
+        busy_seconds: float = _BUSY_SECONDS,
     ) -> Self:
-        """Open (and create, and migrate) the store at `path`. Raises ValueError when an applied migration has changed since."""
-        store = cls(queries, origin, signer, clock)
+        """Open (and create, and migrate) the store at `path`. Raises ValueError when an applied migration has changed since.
+
+        `busy_seconds`: how long a commit waits while another process writes.
+        """
+        store = cls(queries, origin, signer, clock, busy_seconds)
         path.parent.mkdir(parents=True, exist_ok=True)
         # Who may read it is for the services to say. The engine gives its other files the mode of this one.
         # One that is there is not opened: closing it would let go of the locks that this process has on it.
@@ -126,6 +121,9 @@ class SqliteStore:
             writer = await store._connect(path)
             steps = list(migrations)
             await writer.run(lambda connection: migrate(connection, steps, clock()))
+            # From here on it is used on the loop, where nothing may wait.
+            await writer.execute_fetchall("PRAGMA busy_timeout = 0")
+            store._lookups = await store._connect(path, query_only=True)
             for _ in range(readers):
                 store._readers.put_nowait(await store._connect(path, query_only=True))
         except BaseException:
@@ -136,12 +134,15 @@ class SqliteStore:
 
     async def _connect(self, path: Path, query_only: bool = False) -> _Connection:
         connection = _Connection(
-            lambda: sqlite3.connect(path, isolation_level=None, cached_statements=512), 64
+            lambda: sqlite3.connect(
+                path, isolation_level=None, cached_statements=512, check_same_thread=False
+            ),
+            64,
         )
         await connection
         self._connections.append(connection)
         connection.row_factory = sqlite3.Row
-        await connection.execute_fetchall(f"PRAGMA busy_timeout = {_BUSY_MILLIS}")
+        await connection.execute_fetchall(f"PRAGMA busy_timeout = {_BUSY_SECONDS * 1000:.0f}")
         await _enter_wal(connection)
         for pragma in (*_PRAGMAS, f"query_only = {int(query_only)}"):
             await connection.execute_fetchall(f"PRAGMA {pragma}")
@@ -170,7 +171,7 @@ class SqliteStore:
 
     async def rows(self, query: str, /, **params: Any) -> Sequence[Row]:
         """See `Store.rows`."""
-        return (await self.each(query, [params]))[0]
+        return (await self._each(query, [params]))[0]
 
     async def row(self, query: str, /, **params: Any) -> Row | None:
         """See `Store.row`."""
@@ -179,16 +180,20 @@ class SqliteStore:
 
     async def each(self, query: str, params: Sequence[Mapping[str, Any]], /) -> list[Sequence[Row]]:
         """See `Store.each`."""
+        if len(params) > _LOOKUPS_HERE:
+            return await self._each(query, params)
         if self._closed:
             raise StoreClosed
-        if not params:
-            return []
+        return _found(self._lookups.here, self._queries[query], params)
+
+    async def _each(self, query: str, params: Sequence[Mapping[str, Any]]) -> list[Sequence[Row]]:
+        """In the thread of a connection that nobody else uses meanwhile."""
+        if self._closed:
+            raise StoreClosed
         sql = self._queries[query]
         connection = await self._readers.get()
         try:
-            return await connection.run(
-                lambda reader: [reader.execute(sql, dict(one)).fetchall() for one in params]
-            )
+            return await connection.run(lambda reader: _found(reader, sql, params))
         finally:
             self._readers.put_nowait(connection)
 
@@ -219,6 +224,9 @@ class SqliteStore:
         stopping = False
         while not stopping:
             group = [await self._pending.get()]
+            # Those who are about to commit, and whom they wake, come along: a larger group writes fewer pages for each command.
+            for _ in range(2):
+                await asyncio.sleep(0)
             while len(group) < GROUP_LIMIT and not self._pending.empty():
                 group.append(self._pending.get_nowait())
             stopping = None in group
@@ -238,9 +246,9 @@ class SqliteStore:
         grown, self._grown = self._grown, asyncio.Event()
         grown.set()
 
-    async def _results(self, writer: _Connection, commits: list[Commit]) -> list[list[Entry] | Exception]:
+    async def _results(self, writer: _Connection, commits: list[Commit]) -> list[Result]:
         try:
-            return await writer.run(lambda connection: self._apply(connection, commits))
+            return await self._transaction(writer, commits)
         except sqlite3.OperationalError as error:
             # The engine failed: nothing of the group is durable, and each caller is told.
             code = getattr(error, "sqlite_errorname", "SQLITE_ERROR")
@@ -252,129 +260,48 @@ class SqliteStore:
                 return [error]
             return [(await self._results(writer, [commit]))[0] for commit in commits]
 
-    def _apply(self, connection: sqlite3.Connection, commits: list[Commit]) -> list[list[Entry] | Exception]:
-        """One transaction: each command under a savepoint of its own, then the log's rows in bulk."""
-        connection.execute("BEGIN IMMEDIATE")
+    async def _transaction(self, writer: _Connection, commits: list[Commit]) -> list[Result]:
+        """The statements run here, where they take microseconds; what waits for the disk runs in the connection's thread.
+
+        Beside a busy loop, a thread would wait for the interpreter after each of some thirty statements, for up to 5 ms.
+        """
+        await self._begin(writer)
         try:
-            group = _Group(self._read_state(connection))
-            results = [self._apply_one(connection, group, commit) for commit in commits]
-            self._write_log(connection, group)
-            connection.execute("COMMIT")
-        except BaseException:
-            connection.execute("ROLLBACK")
+            results = self._groups.apply(writer.here, commits)
+            await writer.run(lambda connection: connection.execute("COMMIT"))
+        except Exception:
+            if writer.here.in_transaction:
+                writer.here.execute("ROLLBACK")
             raise
-        self._remember(group.hashes)
+        self._groups.committed()
         return results
 
-    def _apply_one(
-        self, connection: sqlite3.Connection, group: _Group, commit: Commit
-    ) -> list[Entry] | Exception:
-        if commit.statements:
-            connection.execute("SAVEPOINT command")
-        try:
-            self._change_state(connection, commit)
-            appended = self._append(connection, group, commit)
-        except (Conflict, ValueError) as error:
-            if commit.statements:
-                connection.execute("ROLLBACK TO command")
-                connection.execute("RELEASE command")
-            return error
-        if commit.statements:
-            connection.execute("RELEASE command")
-        group.take(appended, commit.gauges)
-        return appended.entries
-
-    def _change_state(self, connection: sqlite3.Connection, commit: Commit) -> None:
-        for statement in commit.statements:
+    async def _begin(self, writer: _Connection) -> None:
+        """Take the engine's one write lock, which another process may hold for a moment."""
+        loop = asyncio.get_running_loop()
+        until, pause = loop.time() + self._busy_seconds, _FIRST_PAUSE_SECONDS
+        while True:
             try:
-                changed = connection.execute(self._queries[statement.query], dict(statement.params)).rowcount
-            except sqlite3.IntegrityError as error:
-                raise Conflict(f"{statement.query}: {error}") from None
-            if statement.expect is not None and changed != statement.expect:
-                raise Conflict(f"{statement.query}: changed {changed} rows, expected {statement.expect}")
+                writer.here.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as error:
+                # Extended codes hold the plain one in their low byte.
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or loop.time() >= until:
+                    raise
+            else:
+                return
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
 
-    def _append(self, connection: sqlite3.Connection, group: _Group, commit: Commit) -> Appended:
-        for trace in {trace for draft in commit.drafts for trace in draft.trace_ids} - group.heads.keys():
-            row = connection.execute(self._queries["chain_head"], {"trace_id": trace}).fetchone()
-            if row is not None:
-                group.heads[trace] = Head(row["seq"], row["record_hash"])
-        causes = {cause.id for draft in commit.drafts for cause in draft.causes if cause.record_hash is None}
-        for cause in causes - group.hashes.keys():
-            known = self._hashes.get(cause) or self._stored_hash(connection, cause)
-            if known is not None:
-                group.hashes[cause] = known
-        return append(group.state, commit.drafts, self._clock(), self._signer, group.heads, group.hashes)
 
-    def _stored_hash(self, connection: sqlite3.Connection, record_id: str) -> str | None:
-        row = connection.execute(self._queries["record_hash"], {"id": record_id}).fetchone()
-        return None if row is None else row["record_hash"].hex()
-
-    def _remember(self, hashes: Mapping[str, str]) -> None:
-        """Keep the hashes of records that are durable: no record changes, and most name what was written a moment ago."""
-        self._hashes |= hashes
-        while len(self._hashes) > _REMEMBERED:
-            del self._hashes[next(iter(self._hashes))]
-
-    def _read_state(self, connection: sqlite3.Connection) -> LogState:
-        row = connection.execute(self._queries["log_state"]).fetchone()
-        frontier = bytes(row["frontier"] or b"")
-        roots = tuple(frontier[at : at + HASH_SIZE] for at in range(0, len(frontier), HASH_SIZE))
-        return LogState(Frontier(row["size"], roots), row["last_created_at"])
-
-    def _write_log(self, connection: sqlite3.Connection, group: _Group) -> None:
-        counted = [{"name": n, "delta": d} for n, d in group.counters.items() if d]
-        insert(connection, self._queries["move_counter"], counted)
-        if not group.entries:
-            return
-        try:
-            insert(
-                connection, self._queries["insert_record"], [_record_row(entry) for entry in group.entries]
-            )
-        except sqlite3.IntegrityError:
-            raise Conflict("a record of this id exists already") from None
-        insert(
-            connection,
-            self._queries["insert_term"],
-            [{"name": n, "value": v, "idx": entry.index} for entry in group.entries for n, v in entry.terms],
-        )
-        insert(connection, self._queries["insert_node"], group.nodes)
-        insert(
-            connection,
-            self._queries["set_chain_head"],
-            [
-                {"trace_id": t, "seq": head.seq, "record_hash": head.record_hash}
-                for t, head in group.heads.items()
-            ],
-        )
-        frontier = group.state.frontier
-        connection.execute(
-            self._queries["set_log_state"],
-            {
-                "size": frontier.size,
-                "frontier": b"".join(frontier.roots),
-                "last_created_at": group.state.last_created_at,
-            },
-        )
+def _found(reader: sqlite3.Connection, sql: str, params: Sequence[Mapping[str, Any]]) -> list[Sequence[Row]]:
+    return [reader.execute(sql, dict(one)).fetchall() for one in params]
 
 
 async def _enter_wal(connection: _Connection) -> None:
     # The switch takes the whole file, and SQLite does not wait for that although another process may be opening it too.
-    for _ in range(_BUSY_MILLIS // 50):
+    for _ in range(100):
         with suppress(sqlite3.OperationalError):
             await connection.execute_fetchall("PRAGMA journal_mode = WAL")
             return
         await asyncio.sleep(0.05)
     await connection.execute_fetchall("PRAGMA journal_mode = WAL")
-
-
-def _record_row(entry: Entry) -> dict[str, Any]:
-    return {
-        "idx": entry.index,
-        "id": entry.id,
-        "kind": entry.kind,
-        "created_at": entry.created_at,
-        "canonical": entry.canonical,
-        "record_hash": entry.record_hash,
-        "signature": entry.signature,
-        "key_id": entry.key_id,
-    }
