@@ -15,7 +15,7 @@ import orjson
 import pytest
 from cavra_gateway.settings import GatewaySettings
 from cavra_service.errors import REASONS
-from cavra_service.identity import service_token
+from cavra_service.identity import ServiceToken
 from cavra_verify.kinds import BY_NOUN
 from structlog.testing import capture_logs
 from yarl import URL
@@ -141,7 +141,7 @@ class World:
         )
         self.installation.settings = settings
         self.tokens = {name: self.installation.token(name, *roles) for name, roles in PEOPLE.items()}
-        self.tokens["service"] = service_token(settings, "retry")
+        self.tokens["service"] = ServiceToken(settings, "retry")()
         self.loop = asyncio.get_running_loop()
         self.url = ""
         self.statuses: Counter[int] = Counter()

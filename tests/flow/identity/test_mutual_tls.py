@@ -14,7 +14,7 @@ from cavra_cli.health import probe
 from cavra_cli.running import everything
 from cavra_service.client import Caller, connect
 from cavra_service.errors import Refused
-from cavra_service.identity import service_token
+from cavra_service.identity import ServiceToken
 from cavra_service.settings import Settings
 from cavra_service.tls import channel_credentials
 
@@ -130,7 +130,7 @@ async def test_a_service_calls_as_itself_alone_and_its_token_is_good_from_nobody
 
 
 async def test_a_stolen_service_token_settles_nothing(secured: Secured) -> None:
-    token = service_token(secured.installation.settings, "retry")
+    token = ServiceToken(secured.installation.settings, "retry")()
     async with secured.running("delivery") as addresses:
         address = addresses["delivery"]
         assert await secured.refusal(address, secured.shown("laptop"), token, "Settle") == "role_required"

@@ -10,7 +10,7 @@ from cavra.evidence.v1 import evidence_pb2, evidence_pb2_grpc
 from cavra_service.client import Caller, connect
 from cavra_service.delegation import METADATA
 from cavra_service.errors import Refused
-from cavra_service.identity import Identity, TokenVerifier, caller, service_token
+from cavra_service.identity import Identity, ServiceToken, TokenVerifier, caller
 from cavra_service.server import Servicer, serving
 from structlog.testing import capture_logs
 
@@ -46,7 +46,7 @@ class Pair:
 
     async def retry_asks_delivery(self) -> None:
         """What the retry service does in a person's call, and on a timer."""
-        own = Caller(lambda: service_token(self.installation.settings, "retry"), 10.0)
+        own = Caller(ServiceToken(self.installation.settings, "retry"), 10.0)
         await own.unary(self.stubs["delivery"].GetRecord, REQUEST)
 
     async def ask(self, service: str, token: str, *more: tuple[str, Any]) -> str:
@@ -85,7 +85,7 @@ async def test_a_service_calls_as_itself_and_says_for_whom(pair: Pair) -> None:
 
 
 async def test_who_is_named_at_the_first_service_is_named_at_the_last(pair: Pair) -> None:
-    token = service_token(pair.installation.settings, "recovery")
+    token = ServiceToken(pair.installation.settings, "recovery")()
     assert await pair.ask("retry", token, (METADATA, EVE)) == ""
     (at_delivery,) = pair.delivery.callers
     assert (at_delivery.actor.sub, at_delivery.on_behalf_of and at_delivery.on_behalf_of.sub) == (
@@ -110,7 +110,7 @@ async def test_a_person_calls_for_nobody_else(pair: Pair, role: str) -> None:
     "named", [b"\xff\xff", b"", evidence_pb2.Actor(issuer="x", subject="a\nb", name="c").SerializeToString()]
 )
 async def test_a_service_that_names_nobody_right_is_refused(pair: Pair, named: bytes) -> None:
-    token = service_token(pair.installation.settings, "retry")
+    token = ServiceToken(pair.installation.settings, "retry")()
     assert await pair.ask("delivery", token, (METADATA, named)) == "invalid_value"
     assert pair.delivery.callers == []
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from cavra_service.errors import Refused
-from cavra_service.identity import SERVICES, LocalIssuer, TokenVerifier, load_signer, service_token
+from cavra_service.identity import SERVICES, LocalIssuer, ServiceToken, TokenVerifier, load_signer
 from cavra_service.settings import Settings
 from joserfc import jwt
 from joserfc.jwk import OctKey, OKPKey
@@ -197,7 +197,7 @@ async def test_preparing_again_keeps_the_keys(
 async def test_a_service_calls_others_as_itself(
     config: Settings, issuer: LocalIssuer, verifier: TokenVerifier, service: str
 ) -> None:
-    identity = await verifier.verify(service_token(config, service))
+    identity = await verifier.verify(ServiceToken(config, service)())
     assert identity.actor.sub == f"service:{service}"
     assert identity.roles == {"service"}
 

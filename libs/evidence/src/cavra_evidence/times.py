@@ -7,7 +7,9 @@ def text(moment: datetime) -> str:
     """E.g. "2026-11-23T09:30:00.000000+00:00". `moment` must be aware."""
     if moment.tzinfo is None:
         raise ValueError("got a naive datetime, expected an aware one")
-    return moment.astimezone(UTC).isoformat(timespec="microseconds")
+    if moment.tzinfo is not UTC:
+        moment = moment.astimezone(UTC)
+    return moment.isoformat(timespec="microseconds")
 
 
 def moment(text: str) -> datetime:

@@ -310,6 +310,16 @@ def load_signer(settings: Settings, service: str, file: str = "signing.pem") -> 
     return Signer.of(key)
 
 
-def service_token(settings: Settings, service: str) -> str:
-    """The token that a service calls others with, from its file: read at each use, so that a fresh one takes effect."""
-    return (settings.identity / service / "token").read_text().strip()
+class ServiceToken:
+    """The token that a service calls others with, from its file: a fresh one takes effect with the next call."""
+
+    def __init__(self, settings: Settings, service: str) -> None:
+        self._path = settings.identity / service / "token"
+        self._seen, self._token = (0, 0), ""
+
+    def __call__(self) -> str:
+        """The token. Raises FileNotFoundError where there is none."""
+        stat = self._path.stat()
+        if (seen := (stat.st_mtime_ns, stat.st_ino)) != self._seen:
+            self._seen, self._token = seen, self._path.read_text().strip()
+        return self._token

@@ -1,6 +1,7 @@
 """Between what the store holds and what goes over the wire: records, causes, actors, times."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from typing import Final
 
 from cavra.evidence.v1 import evidence_pb2 as pb
 from cavra_evidence.draft import Actor, Cause
@@ -12,21 +13,25 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from cavra_service.errors import Refused
 from cavra_service.store.protocol import Row
 
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
 
 def timestamp(value: datetime | None) -> Timestamp | None:
     """As a protobuf time; None stays unset."""
     if value is None:
         return None
-    stamp = Timestamp()
-    stamp.FromDatetime(value)
-    return stamp
+    # Protobuf's own conversion takes three times as long, and every failure has two times.
+    since = value - _EPOCH
+    return Timestamp(seconds=since.days * 86_400 + since.seconds, nanos=since.microseconds * 1_000)
 
 
 def from_timestamp(value: Timestamp, field: str = "") -> datetime:
     """As an aware datetime in UTC. Raises Refused, naming `field`, for a time outside the years 1 to 9999."""
     try:
-        return value.ToDatetime(UTC)
-    except ValueError:
+        if not 0 <= value.nanos < 1_000_000_000:
+            raise ValueError
+        return _EPOCH + timedelta(seconds=value.seconds, microseconds=value.nanos // 1_000)
+    except (ValueError, OverflowError):
         raise Refused("invalid_value", "a time outside the years 1 to 9999", field) from None
 
 

@@ -77,6 +77,7 @@ def _check(value: Any) -> None:
         raise CanonicalError(f"got {kind.__name__}, which no record may hold")
 
 
+@lru_cache(maxsize=4096, typed=True)  # Records share few keys. What is refused is not kept.
 def _check_key(key: Any) -> None:
     if type(key) is not str or not _ASCII_KEY.fullmatch(key):
         raise CanonicalError("got a key that is not printable ASCII text")

@@ -106,7 +106,7 @@ def content_of(failed: Key, original: Originals, targets: Targets) -> Content:
     return Content("", packed, package_hash, payload_hash, target, Ready(connector, destination, rendered))
 
 
-@lru_cache(256)  # What a run describes, it sends a moment later.
+@lru_cache(1024)  # What a run describes, it sends a moment later; a dozen runs may be between the two.
 def _rendered(
     connector: Connector, delivery_id: str, provider: str, package: bytes, package_hash: bytes, plan: bytes
 ) -> tuple[Packed, Rendered, bytes]:

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from cavra.recovery.v1.recovery_pb2_grpc import add_RecoveryServiceServicer_to_server
 from cavra_service.client import Caller, connect
 from cavra_service.idempotency import Keys
-from cavra_service.identity import TokenVerifier, service_token
+from cavra_service.identity import ServiceToken, TokenVerifier
 from cavra_service.keeping import log_kept
 from cavra_service.keys import ServiceKeys
 from cavra_service.roles import PUBLIC_LOG
@@ -26,7 +26,7 @@ async def _start(settings: Settings) -> AsyncIterator[str]:
     verifier = TokenVerifier.of(settings)
     trust = settings.identity / "trust"
     keys = {peer: ServiceKeys(trust / f"{peer}.pub") for peer in ("delivery", "retry")}
-    caller = Caller(lambda: service_token(settings, _NAME), settings.call_timeout_seconds)
+    caller = Caller(ServiceToken(settings, _NAME), settings.call_timeout_seconds)
     store = await open_store(settings, _NAME, ["cavra_recovery.store"])
     try:
         shown = channel_credentials(settings)

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from cavra_service.client import Caller, connect
 from cavra_service.idempotency import Keys
-from cavra_service.identity import TokenVerifier, service_token
+from cavra_service.identity import ServiceToken, TokenVerifier
 from cavra_service.keeping import log_kept
 from cavra_service.keys import ServiceKeys
 from cavra_service.reconciling import reconciling
@@ -42,7 +42,7 @@ async def start(settings: Settings, clock: Callable[[], datetime] = utc_now) -> 
         channel = await stack.enter_async_context(connect(own.delivery_address, channel_credentials(own)))
         tasks = OwnedTasks()
         stack.push_async_callback(tasks.close, own.drain_seconds)
-        caller = Caller(lambda: service_token(own, _NAME), own.call_timeout_seconds)
+        caller = Caller(ServiceToken(own, _NAME), own.call_timeout_seconds)
         trust = own.identity / "trust"
         delivery = Delivery(channel, caller, ServiceKeys(trust / "delivery.pub"))
         own_keys = ServiceKeys(trust / "retry.pub")

@@ -89,10 +89,10 @@ class _Review:
     @classmethod
     def of(cls, item: Item, trace: Sequence[Row], records: Mapping[str, Row]) -> "_Review":
         """From the bytes of the records that the item's rows name."""
-        review = item.review
+        review, digest = item.review, item.digest
         retry_plan = _plan(records[review.retry_plan_id]["canonical"])
         approval_plans = {row["id"]: _plan(row["canonical"]) for row in _of(_PLAN.kind, trace, records)}
-        showing = {one: plan for one, plan in approval_plans.items() if item.digest in plan.digests}
+        showing = {one: plan for one, plan in approval_plans.items() if digest in plan.digests}
         # The first that shows an item is the one that opened it.
         _expect(next(iter(showing), "") == item.opened_plan_id)
         _expect((retry_plan.author, showing[item.opened_plan_id].author) == (review.planner, item.opener))
@@ -127,11 +127,12 @@ def _check_consent(
 ) -> None:
     """The signed decisions on the item's digest are the rows' own, end nothing, and make its quorum."""
     signed, approvers, completed_in = {}, set(), ""
+    digest = item.digest
     for row in _of(_DECISION.kind, trace, records):
         keys.verify(row["signature"], row["canonical"], row["idx"])
         envelope = orjson.loads(row["canonical"])
         said, person = envelope[_DECISION.key], _person(envelope)
-        if said["item_digest"] != item.digest:
+        if said["item_digest"] != digest:
             continue
         state = said["approval_state"]
         signed[said["decision_id"]] = (state, person)

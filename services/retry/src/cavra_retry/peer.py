@@ -201,7 +201,7 @@ def _batches(keys: Sequence[FailureKey]) -> list[list[pb.FailureKey]]:
 
 
 def _key(key: pb.FailureKey) -> FailureKey:
-    return FailureKey(key.delivery_id, key.audit_id, key.provider)
+    return FailureKey.shared(key.delivery_id, key.audit_id, key.provider)
 
 
 def _failure(failure: pb.Failure) -> Failure:

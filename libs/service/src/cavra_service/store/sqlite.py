@@ -17,7 +17,7 @@ from cavra_verify.signatures import Signer
 
 from cavra_service.store.protocol import Commit, Row, StoreClosed, StoreFailed, companion
 from cavra_service.store.sql import Migration
-from cavra_service.store.sqlite_group import Groups, Result
+from cavra_service.store.sqlite_group import Apart, Groups, Result
 from cavra_service.store.sqlite_schema import migrate
 
 T = TypeVar("T")
@@ -248,7 +248,11 @@ class SqliteStore:
 
     async def _results(self, writer: _Connection, commits: list[Commit]) -> list[Result]:
         try:
-            return await self._transaction(writer, commits)
+            try:
+                # Few conflict, so each group is tried without what keeps its commands apart.
+                return await self._transaction(writer, commits, each_apart=False)
+            except Apart:
+                return await self._transaction(writer, commits, each_apart=True)
         except sqlite3.OperationalError as error:
             # The engine failed: nothing of the group is durable, and each caller is told.
             code = getattr(error, "sqlite_errorname", "SQLITE_ERROR")
@@ -260,14 +264,16 @@ class SqliteStore:
                 return [error]
             return [(await self._results(writer, [commit]))[0] for commit in commits]
 
-    async def _transaction(self, writer: _Connection, commits: list[Commit]) -> list[Result]:
+    async def _transaction(
+        self, writer: _Connection, commits: list[Commit], *, each_apart: bool
+    ) -> list[Result]:
         """The statements run here, where they take microseconds; what waits for the disk runs in the connection's thread.
 
         Beside a busy loop, a thread would wait for the interpreter after each of some thirty statements, for up to 5 ms.
         """
         await self._begin(writer)
         try:
-            results = self._groups.apply(writer.here, commits)
+            results = self._groups.apply(writer.here, commits, each_apart=each_apart)
             await writer.run(lambda connection: connection.execute("COMMIT"))
         except Exception:
             if writer.here.in_transaction:

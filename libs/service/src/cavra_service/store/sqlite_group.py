@@ -21,6 +21,10 @@ Result = list[Entry] | Exception
 """Of one command: its entries, or why nothing of it was written."""
 
 
+class Apart(Exception):
+    """A command of the group failed: all are to be applied again, each apart from the others."""
+
+
 @dataclass(slots=True)
 class _Group:
     """What the commands of one group add up to, written in bulk before the one COMMIT."""
@@ -56,10 +60,22 @@ class Groups:
         self._made: dict[str, str] = {}
         """Of the records of the group applied last."""
 
-    def apply(self, connection: sqlite3.Connection, commits: Sequence[Commit]) -> list[Result]:
-        """Each command under a savepoint of its own, then the log's rows in bulk. What it raises leaves nothing to commit."""
+    def apply(
+        self, connection: sqlite3.Connection, commits: Sequence[Commit], *, each_apart: bool
+    ) -> list[Result]:
+        """The changes and drafts of each command, then the log's rows in bulk. What it raises leaves nothing to commit.
+
+        With `each_apart` a command stands under a savepoint of its own, and one that fails leaves the others as they are; without, which
+        takes two statements less for each, it raises Apart.
+        """
         group = _Group(self._read_state(connection))
-        results = [self._apply_one(connection, group, commit) for commit in commits]
+        if each_apart:
+            results = [self._apply_apart(connection, group, commit) for commit in commits]
+        else:
+            try:
+                results = [self._apply_one(connection, group, commit) for commit in commits]
+            except (Conflict, ValueError) as error:
+                raise Apart from error
         self._write_log(connection, group)
         self._made = group.hashes
         return results
@@ -71,19 +87,24 @@ class Groups:
         while len(self._hashes) > _REMEMBERED:
             del self._hashes[next(iter(self._hashes))]
 
-    def _apply_one(self, connection: sqlite3.Connection, group: _Group, commit: Commit) -> Result:
-        if commit.statements:
-            connection.execute("SAVEPOINT command")
+    def _apply_apart(self, connection: sqlite3.Connection, group: _Group, commit: Commit) -> Result:
+        if not commit.statements:
+            try:
+                return self._apply_one(connection, group, commit)
+            except ValueError as error:
+                return error
+        connection.execute("SAVEPOINT command")
         try:
-            self._change_state(connection, commit)
-            appended = self._append(connection, group, commit)
+            return self._apply_one(connection, group, commit)
         except (Conflict, ValueError) as error:
-            if commit.statements:
-                connection.execute("ROLLBACK TO command")
-                connection.execute("RELEASE command")
+            connection.execute("ROLLBACK TO command")
             return error
-        if commit.statements:
+        finally:
             connection.execute("RELEASE command")
+
+    def _apply_one(self, connection: sqlite3.Connection, group: _Group, commit: Commit) -> list[Entry]:
+        self._change_state(connection, commit)
+        appended = self._append(connection, group, commit)
         group.take(appended, commit.gauges)
         return appended.entries
 

@@ -1,10 +1,10 @@
 """Sends, attempts and failures: statements that keep them, reads that give them back."""
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+import orjson
 from cavra_evidence.draft import Cause
 from cavra_evidence.records.delivery import ProviderDelivery
 from cavra_evidence.times import moment, text
@@ -106,7 +106,7 @@ def failure_statement(failure: Failure) -> Statement:
         "in_flight": int(failure.in_flight),
         "failure_count": failure.failure_count,
         "attempt_count": failure.attempt_count,
-        "status_codes": json.dumps(failure.status_codes),
+        "status_codes": orjson.dumps(failure.status_codes).decode(),
         "latest_failed_at": text(failure.latest_failed_at),
         "latest_delivery_id": failure.latest_delivery_id,
         "latest_record_id": failure.latest_record_id,
@@ -260,7 +260,7 @@ def failure_of(row: Row) -> StoredFailure:
         bool(row["in_flight"]),
         row["failure_count"],
         row["attempt_count"],
-        tuple(json.loads(row["status_codes"])),
+        tuple(orjson.loads(row["status_codes"])),
         moment(row["first_failed_at"]),
         moment(row["latest_failed_at"]),
         row["latest_delivery_id"],

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
+from sys import intern
+from typing import NamedTuple, Self
 
 from cavra_evidence.draft import Cause
 
@@ -13,6 +14,12 @@ class FailureKey(NamedTuple):
     delivery_id: str
     audit_id: str
     provider: str
+
+    @classmethod
+    def shared(cls, delivery_id: str, audit_id: str, provider: str) -> Self:
+        """One whose texts are those of every other such key of the process: thousands are looked up in each other's tables, and what is
+        the same text need not be compared."""
+        return cls(intern(delivery_id), intern(audit_id), intern(provider))
 
 
 @dataclass(frozen=True, slots=True)

@@ -188,7 +188,7 @@ class Item:
         return Cause(self.opened_plan_id, ApprovalPlan.KIND.kind)
 
 
-@lru_cache
+@lru_cache(4096)  # Asked for by each step of a claim, of the items of all runs at once.
 def _digest(
     key: FailureKey,
     attempt_number: int,

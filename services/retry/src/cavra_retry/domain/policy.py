@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 from math import ceil
 from typing import Final, Literal, NamedTuple, Self
 
@@ -99,22 +100,7 @@ class RetryPolicy:
 
     def shown(self, one: "Judged") -> RetryDecision:
         """A judgement as records hold it."""
-        failure = one.failure
-        timed = one.action != "suppress" and not failure.blocked
-        return RetryDecision(
-            delivery_id=failure.key.delivery_id,
-            audit_id=failure.key.audit_id,
-            provider=failure.key.provider,
-            action=one.action,
-            reason=one.reason,
-            retry_count=failure.failure_count,
-            max_retry_attempts=self.max_retry_attempts,
-            retry_delay_minutes=one.delay_minutes,
-            latest_delivery_id=failure.latest_delivery_id,
-            latest_delivery_at=text(failure.latest_failed_at),
-            next_retry_at=optional_text(one.due if timed else None),
-            failed_status_codes=list(failure.failed_status_codes),
-        )
+        return _shown(self, one)
 
     def _action(self, failure: Failure, due: datetime, now: datetime) -> tuple[Action, str]:
         if failure.outcome_unknown:
@@ -139,6 +125,26 @@ class Judged(NamedTuple):
     delay_minutes: int
     due: datetime
     """When the delay is over."""
+
+
+@lru_cache(1024)  # The oldest failures are listed by one plan after another.
+def _shown(policy: RetryPolicy, one: Judged) -> RetryDecision:
+    failure = one.failure
+    timed = one.action != "suppress" and not failure.blocked
+    return RetryDecision(
+        delivery_id=failure.key.delivery_id,
+        audit_id=failure.key.audit_id,
+        provider=failure.key.provider,
+        action=one.action,
+        reason=one.reason,
+        retry_count=failure.failure_count,
+        max_retry_attempts=policy.max_retry_attempts,
+        retry_delay_minutes=one.delay_minutes,
+        latest_delivery_id=failure.latest_delivery_id,
+        latest_delivery_at=text(failure.latest_failed_at),
+        next_retry_at=optional_text(one.due if timed else None),
+        failed_status_codes=list(failure.failed_status_codes),
+    )
 
 
 def _multiplier(given: str) -> Decimal:

@@ -3,6 +3,7 @@
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from cavra_evidence.draft import Actor, Cause, Draft
@@ -21,7 +22,7 @@ from cavra_verify.grammar import BOUNDS
 from cavra_retry.domain.bounds import encoded_size, listed, traces
 from cavra_retry.domain.executions import Claim
 from cavra_retry.domain.failures import Description, FailureKey
-from cavra_retry.domain.items import ENDED, Item, Standing, claim_refusal, matches
+from cavra_retry.domain.items import ENDED, Item, Person, Standing, claim_refusal, matches
 from cavra_retry.domain.plans import Planned
 from cavra_retry.domain.policy import Judged
 
@@ -50,6 +51,11 @@ class RunRequest:
     """Whether there is to be no run where it would take nothing."""
     circuits: Mapping[str, str] = field(default_factory=dict)
     """Of connectors whose circuit is not closed: "open" or "half_open", by provider."""
+    person: Person = field(init=False)
+    """Who runs, as approvers are compared with them."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "person", self.actor.key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,15 +87,19 @@ class FollowUp(NamedTuple):
     @property
     def shown(self) -> FollowUpAction:
         """As the run's record holds it."""
-        key = self.judged.failure.key
-        return FollowUpAction(
-            action=self.action,
-            provider=key.provider,
-            audit_id=key.audit_id,
-            delivery_id=key.delivery_id,
-            reason=self.reason,
-            approval_state=self.approval_state,
-        )
+        return _shown(self.judged.failure.key, self.action, self.reason, self.approval_state)
+
+
+@lru_cache(1024)  # What one run leaves, the next ones leave too.
+def _shown(key: FailureKey, action: str, reason: str, approval_state: str) -> FollowUpAction:
+    return FollowUpAction(
+        action=action,
+        provider=key.provider,
+        audit_id=key.audit_id,
+        delivery_id=key.delivery_id,
+        reason=reason,
+        approval_state=approval_state,
+    )
 
 
 class FollowUps:
@@ -164,7 +174,7 @@ def select(request: RunRequest, judged: Sequence[Judged], approvals: Approvals |
     items: list[Item] = []
     changed: list[Standing] = []
     follow_ups, probing = FollowUps(), set[str]()
-    standings, left = approvals.standings, False
+    standings, left, circuits = approvals.standings, False, bool(request.circuits)
     for one in _asked(request, judged):
         key = one.failure.key
         standing = standings.get(key)
@@ -176,7 +186,7 @@ def select(request: RunRequest, judged: Sequence[Judged], approvals: Approvals |
             follow_ups.add(one, one.reason, _approval_state(reason))
         elif reason:
             follow_ups.add(one, reason, _approval_state(reason))
-        elif _held(one, request, probing):
+        elif circuits and _held(one, request, probing):
             follow_ups.add(one, CIRCUIT_OPEN, "approved")
         elif left or key not in approvals.items:
             follow_ups.add(one, "max_retry_deliveries", "approved")
@@ -223,7 +233,7 @@ def _refusal(one: Judged, item: Standing | None, request: RunRequest) -> str:
     """Why the item can't be claimed; one that ended with an earlier attempt says nothing about this one."""
     if item is not None and item.state in ENDED and item.attempt_number != one.failure.next_attempt_number:
         item = None
-    return claim_refusal(item, request.actor.key, request.now)
+    return claim_refusal(item, request.person, request.now)
 
 
 def is_valid(one: Judged, request: RunRequest, approvals: Approvals) -> bool:
@@ -248,7 +258,7 @@ def _not_valid(one: Judged, request: RunRequest, approvals: Approvals) -> str:
     if item.item_id not in approvals.verified:
         return "evidence_mismatch"
     # What was verified may say more than the rows that the choice was made by.
-    return claim_refusal(item.standing(), request.actor.key, request.now)
+    return claim_refusal(item.standing(), request.person, request.now)
 
 
 def _approval_state(reason: str) -> str:

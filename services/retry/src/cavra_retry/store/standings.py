@@ -44,7 +44,7 @@ class Standings:
         asked = [row["item_id"] for row in rows if row["separation_of_duties"] and row["state"] == "approved"]
         approvers = await self._approvers(asked)
         for row in rows:
-            key = FailureKey(row["delivery_id"], row["audit_id"], row["provider"])
+            key = FailureKey.shared(row["delivery_id"], row["audit_id"], row["provider"])
             if row["state"] in _LIVE:
                 self._live[key] = _standing(row, approvers[row["item_id"]])
             elif (known := self._live.get(key)) is not None and known.item_id == row["item_id"]:
