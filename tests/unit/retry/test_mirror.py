@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import timedelta
 
+from cavra_retry.domain.failures import FailureKey
 from cavra_retry.mirror import Mirror
 
 from tests.support.retries import FAILED_AT, failure
@@ -32,3 +33,9 @@ def test_what_was_known_is_forgotten_when_delivery_begins_again() -> None:
     mirror.take(FAILURES, "a", begins=True)
     mirror.take(FAILURES[:1], "b", begins=True)
     assert mirror.failures() == FAILURES[:1]
+
+
+def test_keys_of_one_failure_share_their_texts_whoever_read_them() -> None:
+    one, other = (FailureKey.shared(*(f"{name}-{at}" for at, name in enumerate("abc"))) for _ in range(2))
+    assert one == other
+    assert all(mine is theirs for mine, theirs in zip(one, other, strict=True))

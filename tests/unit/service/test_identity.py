@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from cavra_service.errors import Refused
+from cavra_service.files import write_private
 from cavra_service.identity import SERVICES, LocalIssuer, ServiceToken, TokenVerifier, load_signer
 from cavra_service.settings import Settings
 from joserfc import jwt
@@ -200,6 +201,18 @@ async def test_a_service_calls_others_as_itself(
     identity = await verifier.verify(ServiceToken(config, service)())
     assert identity.actor.sub == f"service:{service}"
     assert identity.roles == {"service"}
+
+
+def test_a_fresh_service_token_takes_effect_with_the_next_call(config: Settings, issuer: LocalIssuer) -> None:
+    token, path = ServiceToken(config, "retry"), config.identity / "retry" / "token"
+    first = token()
+    assert first == path.read_text()
+    fresh = issuer.token("service:retry", ["service"], ttl_seconds=60)
+    write_private(path, f"{fresh}\n".encode())
+    assert token() == fresh != first
+    path.unlink()
+    with pytest.raises(FileNotFoundError):
+        token()
 
 
 async def test_many_tokens_do_not_grow_the_memory_of_a_verifier(

@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 from cavra_service.store.listing import listing_blocks
-from cavra_service.store.protocol import Commit, Store, StoreClosed, StoreFailed
+from cavra_service.store.protocol import Commit, Conflict, Statement, Store, StoreClosed, StoreFailed
 from cavra_service.store.sql import Migration, blocks, migrations
 from cavra_service.store.sqlite import SqliteStore
 
 from tests.support.log import SIGNER
+from tests.support.records import draft
 from tests.unit.service.store_conformance import Clock, Open, StoreConformance
 
 QUERIES = {**blocks("cavra_service.store"), **listing_blocks(), **blocks("tests.support.schema")}
@@ -152,6 +153,35 @@ async def test_many_look_ups_and_few_find_the_same(open_store: Open) -> None:
     for params in (asked, asked[:1]):
         with pytest.raises(StoreClosed):
             await store.each("counter", params)
+
+
+async def test_who_commits_at_once_shares_one_transaction_and_nothing_is_kept_apart_without_need(
+    open_store: Open,
+) -> None:
+    store = await open_store()
+    assert isinstance(store, SqliteStore)
+    said: list[str] = []
+    await store._connections[0].set_trace_callback(said.append)
+
+    def insert(name: str) -> Commit:
+        return Commit([draft()], [Statement("insert_item", {"id": name})])
+
+    async def later(name: str) -> object:
+        await asyncio.sleep(0)  # About to commit, as one who has just read something is.
+        return await store.commit(insert(name))
+
+    await asyncio.gather(*(store.commit(insert(f"a{at}")) for at in range(10)), later("b"))
+    assert [one for one in said if one in ("BEGIN IMMEDIATE", "COMMIT")] == ["BEGIN IMMEDIATE", "COMMIT"]
+    assert not [one for one in said if "SAVEPOINT" in one]
+
+    said.clear()
+    ended = await asyncio.gather(
+        *(store.commit(insert(name)) for name in ("c", "a1", "d")), return_exceptions=True
+    )
+    assert [type(one) for one in ended] == [list, Conflict, list]
+    transactions = [one for one in said if one in ("BEGIN IMMEDIATE", "COMMIT", "ROLLBACK")]
+    assert transactions == ["BEGIN IMMEDIATE", "ROLLBACK", "BEGIN IMMEDIATE", "COMMIT"]
+    assert len([one for one in said if one == "SAVEPOINT command"]) == 3
 
 
 async def test_two_processes_may_open_a_new_file_at_once(open_store: Open) -> None:
