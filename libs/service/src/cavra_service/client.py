@@ -16,6 +16,8 @@ OPTIONS: Final = (
     # A peer that comes back is found within a second.
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 1000),
+    # What another channel of this process has found at the same address, and now waits before it looks again, says nothing of now.
+    ("grpc.use_local_subchannel_pool", 1),
 )
 
 

@@ -11,14 +11,26 @@ ten thousand short-lived objects, all of which reference counts free, would be w
 there."""
 
 
+_running = 0
+_before = gc.get_threshold()
+
+
 @contextmanager
 def looked_for_rarely() -> Iterator[None]:
-    """While open: what stands at the start stays and is not walked again, and what comes is walked seldom."""
-    before = gc.get_threshold()
+    """While open: what stands at the start stays and is not walked again, and what comes is walked seldom.
+
+    For each service of a process, in whatever order they stop: the last one leaves everything as the first one found it.
+    """
+    global _running, _before  # noqa: PLW0603 it is the process's collector
+    if not _running:
+        _before = gc.get_threshold()
+    _running += 1
     gc.freeze()
     gc.set_threshold(*_THRESHOLDS)
     try:
         yield
     finally:
-        gc.set_threshold(*before)
-        gc.unfreeze()
+        _running -= 1
+        if not _running:
+            gc.set_threshold(*_before)
+            gc.unfreeze()
