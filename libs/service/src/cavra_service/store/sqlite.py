@@ -36,6 +36,9 @@ _FIRST_PAUSE_SECONDS = 0.001
 _LONGEST_PAUSE_SECONDS = 0.025
 """Between looks whether another process still writes."""
 
+_WAL_PAUSE_SECONDS = 0.05
+"""Between tries to switch a file over that another process is opening."""
+
 _PRAGMAS = (
     "synchronous = FULL",
     "foreign_keys = ON",
@@ -305,9 +308,9 @@ def _found(reader: sqlite3.Connection, sql: str, params: Sequence[Mapping[str, A
 
 async def _enter_wal(connection: _Connection) -> None:
     # The switch takes the whole file, and SQLite does not wait for that although another process may be opening it too.
-    for _ in range(100):
+    for _ in range(round(_BUSY_SECONDS / _WAL_PAUSE_SECONDS)):
         with suppress(sqlite3.OperationalError):
             await connection.execute_fetchall("PRAGMA journal_mode = WAL")
             return
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(_WAL_PAUSE_SECONDS)
     await connection.execute_fetchall("PRAGMA journal_mode = WAL")

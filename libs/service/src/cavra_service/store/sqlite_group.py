@@ -88,19 +88,15 @@ class Groups:
             del self._hashes[next(iter(self._hashes))]
 
     def _apply_apart(self, connection: sqlite3.Connection, group: _Group, commit: Commit) -> Result:
-        if not commit.statements:
-            try:
-                return self._apply_one(connection, group, commit)
-            except ValueError as error:
-                return error
+        result: Result
         connection.execute("SAVEPOINT command")
         try:
-            return self._apply_one(connection, group, commit)
+            result = self._apply_one(connection, group, commit)
         except (Conflict, ValueError) as error:
             connection.execute("ROLLBACK TO command")
-            return error
-        finally:
-            connection.execute("RELEASE command")
+            result = error
+        connection.execute("RELEASE command")
+        return result
 
     def _apply_one(self, connection: sqlite3.Connection, group: _Group, commit: Commit) -> list[Entry]:
         self._change_state(connection, commit)

@@ -22,7 +22,7 @@ from cavra_verify.grammar import BOUNDS
 from cavra_retry.domain.bounds import encoded_size, listed, traces
 from cavra_retry.domain.executions import Claim
 from cavra_retry.domain.failures import Description, FailureKey
-from cavra_retry.domain.items import ENDED, Item, Person, Standing, claim_refusal, matches
+from cavra_retry.domain.items import ENDED, Item, Standing, claim_refusal, matches
 from cavra_retry.domain.plans import Planned
 from cavra_retry.domain.policy import Judged
 
@@ -51,11 +51,6 @@ class RunRequest:
     """Whether there is to be no run where it would take nothing."""
     circuits: Mapping[str, str] = field(default_factory=dict)
     """Of connectors whose circuit is not closed: "open" or "half_open", by provider."""
-    person: Person = field(init=False)
-    """Who runs, as approvers are compared with them."""
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "person", self.actor.key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +169,7 @@ def select(request: RunRequest, judged: Sequence[Judged], approvals: Approvals |
     items: list[Item] = []
     changed: list[Standing] = []
     follow_ups, probing = FollowUps(), set[str]()
-    standings, left, circuits = approvals.standings, False, bool(request.circuits)
+    standings, left = approvals.standings, False
     for one in _asked(request, judged):
         key = one.failure.key
         standing = standings.get(key)
@@ -186,7 +181,7 @@ def select(request: RunRequest, judged: Sequence[Judged], approvals: Approvals |
             follow_ups.add(one, one.reason, _approval_state(reason))
         elif reason:
             follow_ups.add(one, reason, _approval_state(reason))
-        elif circuits and _held(one, request, probing):
+        elif _held(one, request, probing):
             follow_ups.add(one, CIRCUIT_OPEN, "approved")
         elif left or key not in approvals.items:
             follow_ups.add(one, "max_retry_deliveries", "approved")
@@ -233,7 +228,7 @@ def _refusal(one: Judged, item: Standing | None, request: RunRequest) -> str:
     """Why the item can't be claimed; one that ended with an earlier attempt says nothing about this one."""
     if item is not None and item.state in ENDED and item.attempt_number != one.failure.next_attempt_number:
         item = None
-    return claim_refusal(item, request.person, request.now)
+    return claim_refusal(item, request.actor.key, request.now)
 
 
 def is_valid(one: Judged, request: RunRequest, approvals: Approvals) -> bool:
@@ -258,7 +253,7 @@ def _not_valid(one: Judged, request: RunRequest, approvals: Approvals) -> str:
     if item.item_id not in approvals.verified:
         return "evidence_mismatch"
     # What was verified may say more than the rows that the choice was made by.
-    return claim_refusal(item.standing(), request.person, request.now)
+    return claim_refusal(item.standing(), request.actor.key, request.now)
 
 
 def _approval_state(reason: str) -> str:
